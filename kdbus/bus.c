@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/slab.h>
+#include <linux/uuid.h>
+
+#include "bus.h"
+#include "cmd.h"
+#include "conn.h"
+#include "endpoint.h"
+#include "limits.h"
+
+static void bus_release(struct kdbus_node *node)
+{
+	struct kdbus_bus *bus = kdbus_bus(node);
+
+	WARN_ON(!xa_empty(&bus->conns));
+	if (bus->charged)
+		atomic_dec(&bus->user->buses);
+	kdbus_user_put(bus->user);
+	xa_destroy(&bus->conns);
+	kfree(bus);
+}
+
+static const struct kdbus_node_ops bus_ops = {
+	.release	= bus_release,
+};
+
+static int check_bloom(const struct kdbus_bloom_parameter *bloom)
+{
+	if (bloom->size < KDBUS_BUS_BLOOM_MIN_SIZE ||
+	    bloom->size > KDBUS_BUS_BLOOM_MAX_SIZE ||
+	    !IS_ALIGNED(bloom->size, 8) || bloom->n_hash < 1)
+		return -EINVAL;
+	return 0;
+}
+
+/* a bus carries its owner in its name, so that nobody takes another's name */
+static int check_name(const char *name)
+{
+	char prefix[16];
+	int len;
+
+	len = scnprintf(prefix, sizeof(prefix), "%u-",
+			from_kuid_munged(current_user_ns(), current_fsuid()));
+	return strncmp(name, prefix, len) ? -EINVAL : 0;
+}
+
+static int bus_charge(struct kdbus_bus *bus)
+{
+	int r;
+
+	bus->user = kdbus_user_find(&bus->domain->users, bus->uid);
+	if (IS_ERR(bus->user)) {
+		r = PTR_ERR(bus->user);
+		bus->user = NULL;
+		return r;
+	}
+
+	if (capable(CAP_IPC_OWNER))
+		return 0;
+
+	r = kdbus_user_charge(&bus->user->buses, KDBUS_USER_MAX_BUSES);
+	bus->charged = r == 0;
+	return r;
+}
+
+/**
+ * kdbus_bus_new() - make a bus
+ * @domain:	Where to
+ * @cmd:	KDBUS_CMD_BUS_MAKE
+ *
+ * The name is taken when this returns, but the bus cannot be opened before
+ * kdbus_bus_publish(). Documentation/kdbus.txt, section 7.1.
+ *
+ * Context: May sleep.
+ *
+ * Return: The bus, to be ended with kdbus_node_kill() and kdbus_node_put(), or
+ * an error pointer.
+ */
+struct kdbus_bus *kdbus_bus_new(struct kdbus_domain *domain,
+				const struct kdbus_cmd *cmd)
+{
+	const char *name = cmd->found[KDBUS_BUS_MAKE_NAME]->str;
+	const struct kdbus_bloom_parameter *bloom =
+		&cmd->found[KDBUS_BUS_MAKE_BLOOM]->bloom_parameter;
+	const struct kdbus_cmd_make *make = cmd->data;
+	struct kdbus_bus *bus;
+	int r;
+
+	r = check_bloom(bloom);
+	if (r < 0)
+		return ERR_PTR(r);
+	r = check_name(name);
+	if (r < 0)
+		return ERR_PTR(r);
+
+	bus = kzalloc(sizeof(*bus), GFP_KERNEL_ACCOUNT);
+	if (!bus)
+		return ERR_PTR(-ENOMEM);
+
+	xa_init(&bus->conns);
+	bus->domain = domain;
+	bus->flags = make->flags;
+	bus->bloom = *bloom;
+	bus->uid = current_fsuid();
+	bus->gid = current_fsgid();
+	generate_random_uuid(bus->id128);
+
+	r = kdbus_node_init(&bus->node, KDBUS_NODE_BUS, &bus_ops, &domain->node,
+			    name);
+	if (r < 0)
+		goto err_put;
+	r = kdbus_node_link(&bus->node);
+	if (r < 0)
+		goto err_put;
+	r = bus_charge(bus);
+	if (r < 0)
+		goto err_kill;
+
+	bus->id = atomic64_inc_return(&domain->bus_ids);
+	return bus;
+
+err_kill:
+	kdbus_node_kill(&bus->node);
+err_put:
+	kdbus_node_put(&bus->node);
+	return ERR_PTR(r);
+}
+
+/**
+ * kdbus_bus_publish() - open a bus to the public
+ * @bus:	The bus
+ *
+ * Makes the default endpoint.
+ *
+ * Context: May sleep.
+ *
+ * Return: 0, -ESHUTDOWN if the domain died meanwhile, or a negative errno.
+ */
+int kdbus_bus_publish(struct kdbus_bus *bus)
+{
+	struct kdbus_ep *ep;
+	int r;
+
+	ep = kdbus_ep_new(bus, "bus", bus->flags, bus->uid, bus->gid);
+	if (IS_ERR(ep))
+		return PTR_ERR(ep);
+
+	r = kdbus_ep_publish(ep);
+	kdbus_node_put(&ep->node);
+	return r;
+}
+
+/**
+ * kdbus_bus_find_conn() - look up a connection
+ * @bus:	Where
+ * @id:		Its id
+ *
+ * Return: The connection, with a reference, or NULL.
+ */
+struct kdbus_conn *kdbus_bus_find_conn(struct kdbus_bus *bus, u64 id)
+{
+	struct kdbus_conn *conn;
+
+	if (id > ULONG_MAX)
+		return NULL;
+
+	rcu_read_lock();
+	conn = xa_load(&bus->conns, id);
+	if (conn && !kref_get_unless_zero(&conn->kref))
+		conn = NULL;
+	rcu_read_unlock();
+
+	return conn;
+}
+
+/**
+ * kdbus_bus_privileged() - whether the caller is privileged on a bus
+ * @bus:	The bus
+ *
+ * Judges the running task, now. Documentation/kdbus.txt, section 5.1.
+ *
+ * Return: Whether it is.
+ */
+bool kdbus_bus_privileged(const struct kdbus_bus *bus)
+{
+	return uid_eq(current_fsuid(), bus->uid) || capable(CAP_IPC_OWNER);
+}

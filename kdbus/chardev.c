@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/cdev.h>
+#include <linux/fs.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "chardev.h"
+#include "compat/device.h"
+#include "limits.h"
+#include "node.h"
+
+/* minors are 20 bits wide */
+#define KDBUS_MINORS	MINORMASK
+
+/**
+ * struct kdbus_chardev - a device node
+ * @dev:	Its device, which owns the memory
+ * @mode:	Permissions of the node
+ * @uid:	Owner of the node
+ * @gid:	Group of the node
+ */
+struct kdbus_chardev {
+	struct device dev;
+	umode_t mode;
+	kuid_t uid;
+	kgid_t gid;
+};
+
+static struct bus_type kdbus_subsys = {
+	.name	= KBUILD_MODNAME,
+};
+
+static dev_t kdbus_devt;
+static struct cdev kdbus_cdev;
+
+/* minor to node */
+static DEFINE_XARRAY_ALLOC(kdbus_minors);
+
+static char *chardev_devnode(KDBUS_DEVNODE_CONST struct device *dev,
+			     umode_t *mode, kuid_t *uid, kgid_t *gid)
+{
+	const struct kdbus_chardev *chardev =
+		container_of(dev, struct kdbus_chardev, dev);
+
+	if (mode)
+		*mode = chardev->mode;
+	if (uid)
+		*uid = chardev->uid;
+	if (gid)
+		*gid = chardev->gid;
+	return NULL;
+}
+
+static void chardev_release(struct device *dev)
+{
+	kfree(container_of(dev, struct kdbus_chardev, dev));
+}
+
+static const struct device_type control_type = {
+	.name		= "control",
+	.devnode	= chardev_devnode,
+	.release	= chardev_release,
+};
+
+static const struct device_type endpoint_type = {
+	.name		= "endpoint",
+	.devnode	= chardev_devnode,
+	.release	= chardev_release,
+};
+
+/**
+ * kdbus_chardev_add() - make the device node of a node
+ * @node:	The node
+ * @path:	Path below /dev
+ * @mode:	Permissions
+ * @uid:	Owner
+ * @gid:	Group
+ *
+ * Documentation/kdbus.txt, section 2.2.
+ *
+ * Context: May sleep; the lock of @node is held.
+ *
+ * Return: The device node, to be removed with kdbus_chardev_del(), or an error
+ * pointer: -ENAMETOOLONG, -ENOMEM, -EBUSY if there are no minors left.
+ */
+struct kdbus_chardev *kdbus_chardev_add(struct kdbus_node *node,
+					const char *path, umode_t mode,
+					kuid_t uid, kgid_t gid)
+{
+	struct kdbus_chardev *chardev;
+	u32 minor;
+	int r;
+
+	if (strlen(path) > KDBUS_PATH_MAX_LEN)
+		return ERR_PTR(-ENAMETOOLONG);
+
+	chardev = kzalloc(sizeof(*chardev), GFP_KERNEL_ACCOUNT);
+	if (!chardev)
+		return ERR_PTR(-ENOMEM);
+
+	chardev->mode = mode;
+	chardev->uid = uid;
+	chardev->gid = gid;
+
+	device_initialize(&chardev->dev);
+	chardev->dev.bus = &kdbus_subsys;
+	chardev->dev.type = node->type == KDBUS_NODE_DOMAIN ? &control_type :
+							      &endpoint_type;
+
+	/* from here on the device can be opened, if only by its number */
+	r = xa_alloc(&kdbus_minors, &minor, node,
+		     XA_LIMIT(0, KDBUS_MINORS - 1), GFP_KERNEL);
+	if (r < 0)
+		goto err_put;
+	chardev->dev.devt = MKDEV(MAJOR(kdbus_devt), minor);
+
+	r = dev_set_name(&chardev->dev, "%s", path);
+	if (r < 0)
+		goto err_minor;
+
+	r = device_add(&chardev->dev);
+	if (r < 0)
+		goto err_minor;
+
+	return chardev;
+
+err_minor:
+	xa_erase(&kdbus_minors, minor);
+err_put:
+	put_device(&chardev->dev);
+	return ERR_PTR(r);
+}
+
+/**
+ * kdbus_chardev_del() - remove a device node
+ * @chardev:	The device node
+ *
+ * Context: May sleep; the lock of its node is held.
+ */
+void kdbus_chardev_del(struct kdbus_chardev *chardev)
+{
+	xa_erase(&kdbus_minors, MINOR(chardev->dev.devt));
+	device_del(&chardev->dev);
+	put_device(&chardev->dev);
+}
+
+/**
+ * kdbus_chardev_find() - which node is being opened
+ * @inode:	Inode of the device node
+ *
+ * Return: The node, with a reference, or NULL if there is none any more.
+ */
+struct kdbus_node *kdbus_chardev_find(const struct inode *inode)
+{
+	struct kdbus_node *node;
+
+	xa_lock(&kdbus_minors);
+	node = xa_load(&kdbus_minors, iminor(inode));
+	if (node)
+		kdbus_node_get(node);
+	xa_unlock(&kdbus_minors);
+
+	return node;
+}
+
+/**
+ * kdbus_chardev_init() - register subsystem and character device
+ * @fops:	What can be done with an open device node
+ *
+ * Context: May sleep.
+ *
+ * Return: 0 or a negative errno.
+ */
+int kdbus_chardev_init(const struct file_operations *fops)
+{
+	int r;
+
+	r = subsys_virtual_register(&kdbus_subsys, NULL);
+	if (r < 0)
+		return r;
+
+	r = alloc_chrdev_region(&kdbus_devt, 0, KDBUS_MINORS, KBUILD_MODNAME);
+	if (r < 0)
+		goto err_subsys;
+
+	cdev_init(&kdbus_cdev, fops);
+	kdbus_cdev.owner = THIS_MODULE;
+	r = cdev_add(&kdbus_cdev, kdbus_devt, KDBUS_MINORS);
+	if (r < 0)
+		goto err_region;
+
+	return 0;
+
+err_region:
+	kobject_put(&kdbus_cdev.kobj);
+	unregister_chrdev_region(kdbus_devt, KDBUS_MINORS);
+err_subsys:
+	bus_unregister(&kdbus_subsys);
+	return r;
+}
+
+/**
+ * kdbus_chardev_exit() - undo kdbus_chardev_init()
+ *
+ * Context: May sleep; no device node is left and none is open.
+ */
+void kdbus_chardev_exit(void)
+{
+	cdev_del(&kdbus_cdev);
+	unregister_chrdev_region(kdbus_devt, KDBUS_MINORS);
+	bus_unregister(&kdbus_subsys);
+	xa_destroy(&kdbus_minors);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef __KDBUS_CONN_H
+#define __KDBUS_CONN_H
+
+/**
+ * DOC: Connections
+ *
+ * A connection is a peer on a bus: an id, a queue of messages and the pool they
+ * are in, and the identity of who made it.
+ *
+ * Its life ends with disconnecting, which happens once, by whoever comes first:
+ * KDBUS_CMD_BYEBYE, the last close of its handle, or the end of its endpoint.
+ * First the queue is closed; that is the moment from which commands and senders
+ * fail. Then its own deliveries that are under way are waited for, so that
+ * nobody hears of it later, and it is taken off the bus and emptied. Memory goes
+ * with the last reference, pool memory with the last mapping.
+ *
+ * Nothing waits for user space here: while a sender's memory is read, the sender
+ * holds references, but neither a lock nor @active. A connection whose memory
+ * faults slowly delays neither its peers nor the end of its bus.
+ *
+ * Lock order of the module, outermost first:
+ *
+ *   &struct kdbus_handle.lock	changing what a handle is
+ *     &struct kdbus_node.lock	one node at a time
+ *       &struct kdbus_ep.lock	connections of an endpoint
+ *         &struct kdbus_users.lock
+ *   mmap_lock
+ *     &struct kdbus_pages.lock	pages and page tables of a pool
+ *       &struct kdbus_pool.lock	slices (spinlock)
+ *   &struct kdbus_queue.lock	messages waiting (spinlock)
+ *
+ * The three groups do not nest in each other. No lock is held while user memory
+ * is accessed, nor across an allocation that could wait on somebody else's
+ * behalf. Connections are looked up under RCU.
+ */
+
+#include <linux/atomic.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/rcupdate.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#include "queue.h"
+
+struct cred;
+struct kdbus_bus;
+struct kdbus_cmd;
+struct kdbus_ep;
+struct kdbus_pool;
+struct kdbus_user;
+
+/**
+ * struct kdbus_conn - a connection
+ * @kref:	References
+ * @rcu:	To free it
+ * @id:		Its id; 0 until it is on the bus, then constant
+ * @flags:	KDBUS_HELLO_* flags, constant
+ * @bus:	The bus, constant; kept by @ep
+ * @ep:		The endpoint it came through, with a reference, constant
+ * @ep_entry:	Its place among the connections of @ep
+ * @cred:	Credentials of HELLO, with a reference, constant
+ * @user:	Accounting record, with a reference, constant
+ * @charged:	Whether it counts there
+ * @active:	Deliveries by this connection under way, see kdbus_conn_enter()
+ * @gone:	Disconnecting is complete
+ * @wait:	Woken when there is something to do, and during the end
+ * @pool:	Receive pool, constant
+ * @queue:	Messages waiting
+ */
+struct kdbus_conn {
+	struct kref kref;
+	struct rcu_head rcu;
+	u64 id;
+	u64 flags;
+	struct kdbus_bus *bus;
+	struct kdbus_ep *ep;
+	struct list_head ep_entry;
+	const struct cred *cred;
+	struct kdbus_user *user;
+	bool charged;
+
+	atomic_t active;
+	bool gone;
+	wait_queue_head_t wait;
+
+	struct kdbus_pool *pool;
+	struct kdbus_queue queue;
+};
+
+/* kinds of connections, for the rows of commands */
+#define KDBUS_CONN_ORDINARY	BIT(0)
+
+struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
+				  const struct kdbus_cmd *cmd);
+int kdbus_conn_link(struct kdbus_conn *conn);
+struct kdbus_conn *kdbus_conn_get(struct kdbus_conn *conn);
+void kdbus_conn_put(struct kdbus_conn *conn);
+bool kdbus_conn_enter(struct kdbus_conn *conn);
+void kdbus_conn_leave(struct kdbus_conn *conn);
+void kdbus_conn_wake(struct kdbus_conn *conn);
+int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle);
+void kdbus_conn_kill(struct kdbus_conn *conn);
+int kdbus_conn_recv(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
+int kdbus_conn_free(struct kdbus_conn *conn, const struct kdbus_cmd *cmd);
+
+static inline bool kdbus_conn_is_alive(const struct kdbus_conn *conn)
+{
+	return !kdbus_queue_is_closed(&conn->queue);
+}
+
+#endif

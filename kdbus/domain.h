@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef __KDBUS_DOMAIN_H
+#define __KDBUS_DOMAIN_H
+
+/**
+ * DOC: Domains
+ *
+ * A domain is the outermost container: buses, child domains, and the accounting
+ * of users. What happens in one domain is invisible in every other. The initial
+ * domain comes and goes with the module.
+ *
+ * In the file system a domain is a directory with a control node; the
+ * directory of a child has the same shape as that of its parent.
+ *
+ * Locks: those of &struct kdbus_node and &struct kdbus_users; the counter is
+ * atomic.
+ */
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+#include "node.h"
+#include "user.h"
+
+/**
+ * struct kdbus_domain - a domain
+ * @node:	Its place in the tree; children are buses and domains
+ * @path:	Its directory below /dev, constant
+ * @users:	Accounting
+ * @bus_ids:	Last id given to a bus
+ */
+struct kdbus_domain {
+	struct kdbus_node node;
+	char *path;
+	struct kdbus_users users;
+	atomic64_t bus_ids;
+};
+
+static inline struct kdbus_domain *kdbus_domain(struct kdbus_node *node)
+{
+	return container_of(node, struct kdbus_domain, node);
+}
+
+struct kdbus_domain *kdbus_domain_new_initial(void);
+
+#endif

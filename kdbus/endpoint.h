@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef __KDBUS_ENDPOINT_H
+#define __KDBUS_ENDPOINT_H
+
+/**
+ * DOC: Endpoints
+ *
+ * An endpoint is a door to a bus, with a device node that carries the
+ * permissions of the door. It keeps the connections that came in through it,
+ * and takes them down with it.
+ *
+ * An endpoint keeps its bus; a linked endpoint is kept by a reference of the
+ * tree, given up when it is drained.
+ *
+ * Locks: @lock guards the list of connections. It nests inside no other lock
+ * and no other lock is taken while it is held.
+ */
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+#include "bus.h"
+#include "node.h"
+
+struct kdbus_conn;
+
+/**
+ * struct kdbus_ep - an endpoint
+ * @node:	Its place in the tree
+ * @bus:	What it leads to: the parent of @node, constant
+ * @mode:	Permissions of the device node, constant
+ * @uid:	Its owner, constant
+ * @gid:	Its group, constant
+ * @lock:	Guards the rest
+ * @closed:	No connections are accepted any more
+ * @conns:	Connections that came in here
+ */
+struct kdbus_ep {
+	struct kdbus_node node;
+	struct kdbus_bus *bus;
+	umode_t mode;
+	kuid_t uid;
+	kgid_t gid;
+
+	struct mutex lock;	/* connections */
+	bool closed;
+	struct list_head conns;
+};
+
+static inline struct kdbus_ep *kdbus_ep(struct kdbus_node *node)
+{
+	return container_of(node, struct kdbus_ep, node);
+}
+
+struct kdbus_ep *kdbus_ep_new(struct kdbus_bus *bus, const char *name,
+			      u64 flags, kuid_t uid, kgid_t gid);
+int kdbus_ep_publish(struct kdbus_ep *ep);
+int kdbus_ep_add(struct kdbus_ep *ep, struct kdbus_conn *conn);
+void kdbus_ep_remove(struct kdbus_ep *ep, struct kdbus_conn *conn);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef __KDBUS_HANDLE_H
+#define __KDBUS_HANDLE_H
+
+/**
+ * DOC: Handles
+ *
+ * A handle is what stands behind an open device node. It begins as what was
+ * opened, a control node or an endpoint, and changes once into something that
+ * belongs to it: a bus, or a connection. That object ends when the last
+ * descriptor of the handle is closed.
+ *
+ * What commands a handle takes depends on what it is; all of them are rows of
+ * one table, see &struct kdbus_cmd_row.
+ *
+ * Locks: @lock serialises the one change of state; of two threads that try, one
+ * wins. @state is read without it, and whatever belongs to a state is constant
+ * once the state is reached.
+ */
+
+#include <linux/bits.h>
+#include <linux/fs.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+struct kdbus_bus;
+struct kdbus_conn;
+struct kdbus_node;
+
+enum kdbus_handle_state {
+	KDBUS_HANDLE_CONTROL,
+	KDBUS_HANDLE_BUS_OWNER,
+	KDBUS_HANDLE_ENDPOINT,
+	KDBUS_HANDLE_CONNECTED,
+};
+
+/**
+ * struct kdbus_handle - an open device node
+ * @lock:	See above
+ * @state:	What it is at the moment
+ * @node:	What was opened, with a reference, constant
+ * @bus:	The bus it made, with a reference, when KDBUS_HANDLE_BUS_OWNER
+ * @conn:	Its connection, with a reference, when KDBUS_HANDLE_CONNECTED
+ */
+struct kdbus_handle {
+	struct mutex lock;	/* change of state */
+	enum kdbus_handle_state state;
+	struct kdbus_node *node;
+	union {
+		struct kdbus_bus *bus;
+		struct kdbus_conn *conn;
+	};
+};
+
+extern const struct file_operations kdbus_handle_fops;
+
+bool kdbus_is_handle(const struct file *file);
+
+#endif

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/err.h>
+#include <linux/init.h>
+#include <linux/module.h>
+
+#include "chardev.h"
+#include "domain.h"
+#include "handle.h"
+#include "pages.h"
+#include "pool.h"
+#include "queue.h"
+
+static struct kdbus_domain *kdbus_initial_domain;
+
+static int __init kdbus_init(void)
+{
+	int r;
+
+	r = kdbus_pages_module_init();
+	if (r < 0)
+		return r;
+	r = kdbus_pool_module_init();
+	if (r < 0)
+		goto err_pages;
+	r = kdbus_queue_module_init();
+	if (r < 0)
+		goto err_pool;
+	r = kdbus_chardev_init(&kdbus_handle_fops);
+	if (r < 0)
+		goto err_queue;
+
+	kdbus_initial_domain = kdbus_domain_new_initial();
+	if (IS_ERR(kdbus_initial_domain)) {
+		r = PTR_ERR(kdbus_initial_domain);
+		goto err_chardev;
+	}
+
+	return 0;
+
+err_chardev:
+	kdbus_chardev_exit();
+err_queue:
+	kdbus_queue_module_exit();
+err_pool:
+	kdbus_pool_module_exit();
+err_pages:
+	kdbus_pages_module_exit();
+	return r;
+}
+
+static void __exit kdbus_exit(void)
+{
+	kdbus_node_kill(&kdbus_initial_domain->node);
+	kdbus_node_put(&kdbus_initial_domain->node);
+	kdbus_chardev_exit();
+	kdbus_queue_module_exit();
+	kdbus_pool_module_exit();
+	kdbus_pages_module_exit();
+}
+
+module_init(kdbus_init);
+module_exit(kdbus_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("A message bus in the kernel");

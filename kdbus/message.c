@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/err.h>
+#include <linux/kernel.h>
+
+#include "bus.h"
+#include "cmd.h"
+#include "files.h"
+#include "ident.h"
+#include "item.h"
+#include "limits.h"
+#include "memfd.h"
+#include "message.h"
+#include "pool.h"
+#include "writer.h"
+
+/**
+ * kdbus_message_check() - what is checked before flags are negotiated
+ * @cmd:	KDBUS_CMD_MSG_SEND
+ *
+ * Return: 0, or -EINVAL if the message claims to be from the kernel.
+ */
+int kdbus_message_check(const struct kdbus_cmd *cmd)
+{
+	const struct kdbus_msg *msg = cmd->data;
+
+	return msg->payload_type == KDBUS_PAYLOAD_KERNEL ? -EINVAL : 0;
+}
+
+static int take_vec(struct kdbus_message *m, const struct kdbus_vec *vec)
+{
+	if (vec->size > KDBUS_MSG_MAX_PAYLOAD_VEC_SIZE - m->vec_total)
+		return -EMSGSIZE;
+
+	m->vec_total += vec->size;
+	m->data_size += vec->address ? vec->size : vec->size % 8;
+	m->items_size += KDBUS_ITEM_PADDED(sizeof(struct kdbus_vec));
+	return 0;
+}
+
+/* how many files the rest of the message can have, this item included */
+static unsigned int count_files(const struct kdbus_message *m,
+				const struct kdbus_item *item)
+{
+	size_t left = (const u8 *)m->items + m->items_len - (const u8 *)item;
+	unsigned int n = 0;
+
+	kdbus_items_foreach(item, item, left) {
+		if (item->type == KDBUS_ITEM_PAYLOAD_MEMFD)
+			n++;
+		else if (item->type == KDBUS_ITEM_FDS)
+			n += min_t(size_t, kdbus_item_payload(item) /
+				   sizeof(int), KDBUS_MSG_MAX_FDS);
+	}
+
+	return n;
+}
+
+static int add_file(struct kdbus_message *m, struct file *file)
+{
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+
+	m->files->slots[m->files->n++].file = file;
+	return 0;
+}
+
+static int need_files(struct kdbus_message *m, const struct kdbus_item *item)
+{
+	if (!m->files)
+		m->files = kdbus_files_new(count_files(m, item));
+	return m->files ? 0 : -ENOMEM;
+}
+
+static int take_memfd(struct kdbus_message *m, const struct kdbus_item *item)
+{
+	int r;
+
+	r = need_files(m, item);
+	if (r < 0)
+		return r;
+
+	m->items_size += KDBUS_ITEM_PADDED(sizeof(struct kdbus_memfd));
+	return add_file(m, kdbus_memfd_get(item->memfd.fd, item->memfd.size));
+}
+
+static int take_fds(struct kdbus_message *m, const struct kdbus_item *item)
+{
+	size_t i, n = kdbus_item_payload(item) / sizeof(int);
+	int r;
+
+	if (m->fds)
+		return -EEXIST;
+	if (kdbus_message_is_broadcast(m))
+		return -ENOTUNIQ;
+	if (n > KDBUS_MSG_MAX_FDS)
+		return -EMFILE;
+
+	r = need_files(m, item);
+	if (r < 0)
+		return r;
+
+	m->fds = item;
+	m->items_size += KDBUS_ITEM_PADDED(n * sizeof(int));
+	m->files->first_fd = m->files->n;
+	for (i = 0; i < n && r == 0; i++)
+		r = add_file(m, kdbus_passable_get(item->fds[i]));
+	m->files->n_fds = n;
+	return r;
+}
+
+static int take_bloom(struct kdbus_message *m, const struct kdbus_item *item,
+		      const struct kdbus_bus *bus)
+{
+	size_t size = kdbus_item_payload(item) - sizeof(*m->bloom);
+
+	if (m->bloom)
+		return -EEXIST;
+	if (!kdbus_message_is_broadcast(m))
+		return -EBADMSG;
+	if (!IS_ALIGNED(size, 8))
+		return -EFAULT;
+	if (size != bus->bloom.size)
+		return -EDOM;
+
+	m->bloom = &item->bloom_filter;
+	return 0;
+}
+
+static int take_dst_name(struct kdbus_message *m, const char *name)
+{
+	if (m->dst_name)
+		return -EEXIST;
+	if (!kdbus_name_is_valid(name, false))
+		return -EINVAL;
+
+	m->dst_name = name;
+	return 0;
+}
+
+static int take_item(struct kdbus_message *m, const struct kdbus_item *item,
+		     const struct kdbus_bus *bus)
+{
+	switch (item->type) {
+	case KDBUS_ITEM_PAYLOAD_VEC:
+		return take_vec(m, &item->vec);
+	case KDBUS_ITEM_PAYLOAD_MEMFD:
+		return take_memfd(m, item);
+	case KDBUS_ITEM_FDS:
+		return take_fds(m, item);
+	case KDBUS_ITEM_BLOOM_FILTER:
+		return take_bloom(m, item, bus);
+	case KDBUS_ITEM_DST_NAME:
+		return take_dst_name(m, item->str);
+	default:
+		/* nobody forges metadata: it counts, and goes nowhere */
+		return 0;
+	}
+}
+
+static int take_items(struct kdbus_message *m, const struct kdbus_bus *bus)
+{
+	const struct kdbus_item *item;
+	unsigned int n = 0;
+	int r;
+
+	kdbus_items_foreach(item, m->items, m->items_len) {
+		if (++n > KDBUS_MSG_MAX_ITEMS)
+			return -E2BIG;
+		r = take_item(m, item, bus);
+		if (r < 0)
+			return r;
+	}
+
+	return 0;
+}
+
+static int check_destination(const struct kdbus_message *m)
+{
+	const struct kdbus_msg *msg = m->msg;
+
+	if (msg->dst_id == KDBUS_DST_ID_NAME && !m->dst_name)
+		return -EDESTADDRREQ;
+
+	if (kdbus_message_is_broadcast(m)) {
+		if (m->dst_name || !m->bloom)
+			return -EBADMSG;
+		if (msg->cookie_reply != 0)
+			return -ENOTUNIQ;
+	}
+
+	if (msg->src_id != 0 && msg->src_id != m->src_id)
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * kdbus_message_init() - make a message of a command
+ * @m:		The message, uninitialised
+ * @cmd:	KDBUS_CMD_MSG_SEND, kept until kdbus_message_release()
+ * @bus:	Where it is sent
+ * @src_id:	By whom
+ *
+ * Documentation/kdbus.txt, section 10.
+ *
+ * Context: May sleep.
+ *
+ * Return: 0, or the errno of the first thing that is wrong; then nothing has to
+ * be released.
+ */
+int kdbus_message_init(struct kdbus_message *m, const struct kdbus_cmd *cmd,
+		       const struct kdbus_bus *bus, u64 src_id)
+{
+	int r;
+
+	*m = (struct kdbus_message){
+		.msg		= cmd->data,
+		.items		= kdbus_cmd_items(cmd),
+		.items_len	= kdbus_cmd_items_len(cmd),
+		.src_id		= src_id,
+	};
+
+	r = take_items(m, bus);
+	if (r == 0)
+		r = check_destination(m);
+	if (r < 0)
+		kdbus_message_release(m);
+	return r;
+}
+
+/**
+ * kdbus_message_release() - let go of the files of a message
+ * @m:		The message
+ *
+ * Context: May sleep.
+ */
+void kdbus_message_release(struct kdbus_message *m)
+{
+	kdbus_files_free(m->files);
+	m->files = NULL;
+}
+
+static size_t dst_name_size(const struct kdbus_message *m)
+{
+	return m->dst_name ? KDBUS_ITEM_PADDED(strlen(m->dst_name) + 1) : 0;
+}
+
+/* header and items, as received */
+static size_t head_size(const struct kdbus_message *m)
+{
+	return sizeof(*m->msg) + dst_name_size(m) + m->items_size;
+}
+
+/**
+ * kdbus_message_size() - bytes a message takes in a pool
+ * @m:		The message
+ *
+ * Return: The number of bytes, not a multiple of 8.
+ */
+size_t kdbus_message_size(const struct kdbus_message *m)
+{
+	return head_size(m) + m->data_size;
+}
+
+static void write_header(const struct kdbus_message *m, struct kdbus_writer *w)
+{
+	struct kdbus_msg msg = *m->msg;
+
+	msg.size = head_size(m);
+	msg.kernel_flags = 0;
+	msg.src_id = m->src_id;
+	kdbus_writer_add(w, &msg, sizeof(msg));
+
+	if (m->dst_name)
+		kdbus_writer_add_item(w, KDBUS_ITEM_DST_NAME, m->dst_name,
+				      strlen(m->dst_name) + 1);
+}
+
+static void write_vec(struct kdbus_writer *w, const struct kdbus_vec *vec,
+		      size_t *data)
+{
+	struct kdbus_vec off = {
+		.size	= vec->size,
+		.offset	= vec->address ? *data : ~0ULL,
+	};
+
+	kdbus_writer_add_item(w, KDBUS_ITEM_PAYLOAD_OFF, &off, sizeof(off));
+	*data += vec->address ? vec->size : vec->size % 8;
+}
+
+static size_t write_memfd(struct kdbus_writer *w, u64 size)
+{
+	struct kdbus_memfd memfd = { .size = size, .fd = -1 };
+
+	return kdbus_writer_add_item(w, KDBUS_ITEM_PAYLOAD_MEMFD, &memfd,
+				     sizeof(memfd)) +
+	       offsetof(struct kdbus_memfd, fd);
+}
+
+static void write_fds(struct kdbus_message *m, struct kdbus_writer *w)
+{
+	/* the sender's numbers are nobody's business */
+	static const int none[] = { [0 ... KDBUS_MSG_MAX_FDS - 1] = -1 };
+	unsigned int i, n = m->files->n_fds;
+	size_t at;
+
+	at = kdbus_writer_add_item(w, KDBUS_ITEM_FDS, none, n * sizeof(int));
+	for (i = 0; i < n; i++)
+		kdbus_files_slot(m->files, i)->at = at + i * sizeof(int);
+}
+
+/* writes header and items, and notes where numbers of files will go */
+static void write_head(struct kdbus_message *m, struct kdbus_slice *slice)
+{
+	unsigned int n = m->files ? m->files->n_fds : 0;
+	const struct kdbus_item *item;
+	size_t data = head_size(m);
+	struct kdbus_writer w;
+
+	kdbus_writer_init(&w, slice);
+	write_header(m, &w);
+
+	kdbus_items_foreach(item, m->items, m->items_len) {
+		if (item->type == KDBUS_ITEM_PAYLOAD_VEC)
+			write_vec(&w, &item->vec, &data);
+		else if (item->type == KDBUS_ITEM_PAYLOAD_MEMFD)
+			kdbus_files_slot(m->files, n++)->at =
+				write_memfd(&w, item->memfd.size);
+	}
+
+	if (m->fds)
+		write_fds(m, &w);
+
+	kdbus_writer_flush(&w);
+}
+
+/* the one copy of the payload */
+static int write_data(const struct kdbus_message *m, struct kdbus_slice *slice)
+{
+	static const u8 zeros[8];
+	const struct kdbus_item *item;
+	size_t data = head_size(m);
+	int r;
+
+	kdbus_items_foreach(item, m->items, m->items_len) {
+		if (item->type != KDBUS_ITEM_PAYLOAD_VEC)
+			continue;
+
+		if (!item->vec.address) {
+			kdbus_slice_write(slice, data, zeros,
+					  item->vec.size % 8);
+			data += item->vec.size % 8;
+			continue;
+		}
+
+		r = kdbus_slice_write_user(slice, data,
+					   u64_to_user_ptr(item->vec.address),
+					   item->vec.size);
+		if (r < 0)
+			return r;
+		data += item->vec.size;
+	}
+
+	return 0;
+}
+
+/**
+ * kdbus_message_write() - write a message into a slice
+ * @m:		The message
+ * @slice:	At least kdbus_message_size() bytes, owned by the caller
+ *
+ * Documentation/kdbus.txt, section 11.3.
+ *
+ * Context: May sleep, for as long as user space likes: no locks may be held.
+ *
+ * Return: 0, or -EFAULT if payload cannot be read.
+ */
+int kdbus_message_write(struct kdbus_message *m, struct kdbus_slice *slice)
+{
+	write_head(m, slice);
+	return write_data(m, slice);
+}

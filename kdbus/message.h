@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef __KDBUS_MESSAGE_H
+#define __KDBUS_MESSAGE_H
+
+/**
+ * DOC: One message in flight
+ *
+ * A message is checked once, from the kernel's copy of the command, and written
+ * as often as there are receivers. What is needed for both lies in the copy:
+ * checking allocates nothing but references to files.
+ *
+ * In the pool of a receiver a message is its header, then its items, then the
+ * bytes of its vecs, back to back. A vec without an address stands for zeros;
+ * only its size modulo 8 is stored, so that what follows keeps its alignment.
+ *
+ * A message lives on the stack of the command that sends it: no locks.
+ */
+
+#include <linux/types.h>
+#include <uapi/linux/kdbus.h>
+
+struct kdbus_bus;
+struct kdbus_cmd;
+struct kdbus_files;
+struct kdbus_slice;
+
+/**
+ * struct kdbus_message - a message in flight
+ * @msg:	Its header
+ * @items:	Its items, as sent
+ * @items_len:	Bytes in @items
+ * @src_id:	Who sends it
+ * @dst_name:	The name it is addressed to, or NULL
+ * @bloom:	The filter of a broadcast, or NULL
+ * @fds:	Its KDBUS_ITEM_FDS item, or NULL
+ * @vec_total:	Sum of the sizes of its vecs
+ * @items_size:	Bytes of payload items and FDS item, as received
+ * @data_size:	Bytes stored behind the items
+ * @files:	Its files, or NULL
+ */
+struct kdbus_message {
+	const struct kdbus_msg *msg;
+	const struct kdbus_item *items;
+	size_t items_len;
+	u64 src_id;
+	const char *dst_name;
+	const struct kdbus_bloom_filter *bloom;
+	const struct kdbus_item *fds;
+	size_t vec_total;
+	size_t items_size;
+	size_t data_size;
+	struct kdbus_files *files;
+};
+
+static inline bool kdbus_message_is_broadcast(const struct kdbus_message *m)
+{
+	return m->msg->dst_id == KDBUS_DST_ID_BROADCAST;
+}
+
+int kdbus_message_check(const struct kdbus_cmd *cmd);
+int kdbus_message_init(struct kdbus_message *m, const struct kdbus_cmd *cmd,
+		       const struct kdbus_bus *bus, u64 src_id);
+void kdbus_message_release(struct kdbus_message *m);
+size_t kdbus_message_size(const struct kdbus_message *m);
+int kdbus_message_write(struct kdbus_message *m, struct kdbus_slice *slice);
+
+#endif

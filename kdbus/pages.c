@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fs_context.h>
+#include <linux/highmem.h>
+#include <linux/magic.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "compat/mm.h"
+#include "memcg.h"
+#include "pages.h"
+
+/* pages mapped by one fault, if they are there */
+#define KDBUS_FAULT_AROUND	16
+
+#define KDBUS_PSEUDO_MAGIC	0x6b646275
+
+struct pages_owner {
+	struct kdbus_pages *pages;
+	void *owner;
+	void (*release)(void *owner);
+};
+
+static struct vfsmount *kdbus_mnt;
+
+static int pages_fill_one(struct kdbus_pages *pages, unsigned long index)
+{
+	struct mem_cgroup *old;
+	struct page *page;
+	int r;
+
+	lockdep_assert_held(&pages->lock);
+
+	old = set_active_memcg(pages->memcg);
+	page = alloc_page(KDBUS_GFP_RECEIVER | __GFP_ZERO | __GFP_HIGHMEM);
+	r = page ? xa_err(xa_store(&pages->xa, index, page,
+				   KDBUS_GFP_RECEIVER)) : -ENOMEM;
+	set_active_memcg(old);
+
+	if (r < 0) {
+		if (page)
+			__free_page(page);
+		return r;
+	}
+
+	WRITE_ONCE(pages->resident, pages->resident + 1);
+	return 0;
+}
+
+static int pages_fill(struct kdbus_pages *pages, unsigned long first,
+		      unsigned long last)
+{
+	unsigned long index;
+	int r = 0;
+
+	mutex_lock(&pages->lock);
+	for (index = first; index <= last && r == 0; index++)
+		if (!xa_load(&pages->xa, index))
+			r = pages_fill_one(pages, index);
+	mutex_unlock(&pages->lock);
+
+	return r;
+}
+
+/**
+ * kdbus_pages_populate() - see to it that a range has pages
+ * @pages:	The pages
+ * @offset:	Where the range begins, in bytes
+ * @size:	Bytes in it, not 0
+ *
+ * The range must be in use, so that what is there stays.
+ *
+ * Context: May sleep, but not for long.
+ *
+ * Return: 0, or -ENOBUFS if the receiver or the machine has no more memory.
+ */
+int kdbus_pages_populate(struct kdbus_pages *pages, size_t offset, size_t size)
+{
+	unsigned long index = offset >> PAGE_SHIFT;
+	unsigned long last = (offset + size - 1) >> PAGE_SHIFT;
+
+	while (index <= last && xa_load(&pages->xa, index))
+		index++;
+	if (index > last)
+		return 0;
+
+	if (pages_fill(pages, index, last) == 0)
+		return 0;
+	if (kdbus_memcg_reclaim_machine() &&
+	    pages_fill(pages, index, last) == 0)
+		return 0;
+	return -ENOBUFS;
+}
+
+/**
+ * kdbus_pages_detach() - take pages out of a range that is not in use
+ * @pages:	The pages
+ * @first:	First index of the range
+ * @last:	Last index of the range
+ * @skip:	How many pages to leave where they are; counts down
+ * @batch:	Where to put the others
+ *
+ * Takes as many as fit in @batch. The caller keeps the range from being used
+ * until this returns. What was taken must go through kdbus_pages_drop() before
+ * the lock is dropped.
+ *
+ * Context: Any; @pages->lock is held.
+ */
+void kdbus_pages_detach(struct kdbus_pages *pages, unsigned long first,
+			unsigned long last, unsigned long *skip,
+			struct kdbus_pages_batch *batch)
+{
+	unsigned long index;
+	struct page *page;
+
+	lockdep_assert_held(&pages->lock);
+
+	xa_for_each_range(&pages->xa, index, page, first, last) {
+		if (*skip > 0) {
+			(*skip)--;
+			continue;
+		}
+		if (batch->n == KDBUS_PAGES_BATCH)
+			break;
+		if (batch->n == 0)
+			batch->first = index;
+		batch->last = index;
+		batch->pages[batch->n++] = page;
+		xa_erase(&pages->xa, index);
+		WRITE_ONCE(pages->resident, pages->resident - 1);
+	}
+}
+
+/**
+ * kdbus_pages_drop() - give detached pages back to the system
+ * @pages:	The pages they were in
+ * @batch:	The detached pages, of one range
+ *
+ * Context: May sleep; @pages->lock is held.
+ */
+void kdbus_pages_drop(struct kdbus_pages *pages,
+		      struct kdbus_pages_batch *batch)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&pages->lock);
+
+	if (!batch->n)
+		return;
+
+	/*
+	 * What lies between first and last may be in use, and is mapped again
+	 * at the next access.
+	 */
+	unmap_mapping_range(pages->file->f_mapping,
+			    (loff_t)batch->first << PAGE_SHIFT,
+			    (loff_t)(batch->last - batch->first + 1)
+				<< PAGE_SHIFT, 1);
+	for (i = 0; i < batch->n; i++)
+		put_page(batch->pages[i]);
+}
+
+/* bytes up to the end of the page, or of the range */
+static size_t chunk_size(size_t offset, size_t size)
+{
+	return min_t(size_t, size, PAGE_SIZE - offset_in_page(offset));
+}
+
+/**
+ * kdbus_pages_write() - write bytes of the kernel
+ * @pages:	The pages
+ * @offset:	Where to, populated and in use
+ * @src:	What
+ * @size:	How much
+ */
+void kdbus_pages_write(struct kdbus_pages *pages, size_t offset,
+		       const void *src, size_t size)
+{
+	size_t n;
+
+	for (; size > 0; offset += n, src += n, size -= n) {
+		n = chunk_size(offset, size);
+		memcpy_to_page(xa_load(&pages->xa, offset >> PAGE_SHIFT),
+			       offset_in_page(offset), src, n);
+	}
+}
+
+/**
+ * kdbus_pages_write_user() - write bytes from the memory of the caller
+ * @pages:	The pages
+ * @offset:	Where to, populated and in use
+ * @src:	What
+ * @size:	How much
+ *
+ * Context: May sleep, for as long as user space likes: no locks may be held.
+ *
+ * Return: 0, or -EFAULT if @src cannot be read.
+ */
+int kdbus_pages_write_user(struct kdbus_pages *pages, size_t offset,
+			   const void __user *src, size_t size)
+{
+	unsigned long left;
+	void *addr;
+	size_t n;
+
+	for (; size > 0; offset += n, src += n, size -= n) {
+		n = chunk_size(offset, size);
+		addr = kmap_local_page(xa_load(&pages->xa,
+					       offset >> PAGE_SHIFT));
+		left = copy_from_user(addr + offset_in_page(offset), src, n);
+		kunmap_local(addr);
+		atomic64_add(n - left, &pages->copied);
+		if (left)
+			return -EFAULT;
+	}
+
+	return 0;
+}
+
+/* a page that is not there yet comes into being, to whoever looks at it */
+static struct page *fault_page(struct kdbus_pages *pages, unsigned long index)
+{
+	struct page *page;
+
+	page = xa_load(&pages->xa, index);
+	if (!page && pages_fill_one(pages, index) == 0)
+		page = xa_load(&pages->xa, index);
+	return page;
+}
+
+/* map a page, and those behind it that are there */
+static vm_fault_t map_around(struct kdbus_pages *pages,
+			     const struct vm_fault *vmf, struct page *page)
+{
+	unsigned long addr = vmf->address & PAGE_MASK;
+	unsigned long i;
+	int r;
+
+	for (i = 0; i < KDBUS_FAULT_AROUND && page; i++, addr += PAGE_SIZE) {
+		if (addr >= vmf->vma->vm_end)
+			break;
+		r = vm_insert_page(vmf->vma, addr, page);
+		/* another thread may have been faster, with the first one too */
+		if (r == -EBUSY)
+			break;
+		if (r < 0)
+			return i ? VM_FAULT_NOPAGE : vmf_error(r);
+		page = xa_load(&pages->xa, vmf->pgoff + i + 1);
+	}
+
+	return VM_FAULT_NOPAGE;
+}
+
+static vm_fault_t pages_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct pages_owner *po = vma->vm_file->private_data;
+	struct kdbus_pages *pages = po->pages;
+	struct page *page;
+	vm_fault_t ret;
+
+	if (vmf->pgoff >= pages->count)
+		return VM_FAULT_SIGBUS;
+
+	mutex_lock(&pages->lock);
+	page = fault_page(pages, vmf->pgoff);
+	if (!page) {
+		mutex_unlock(&pages->lock);
+		if (!kdbus_memcg_reclaim_machine())
+			return VM_FAULT_SIGBUS;
+		mutex_lock(&pages->lock);
+		page = fault_page(pages, vmf->pgoff);
+	}
+
+	ret = page ? map_around(pages, vmf, page) : VM_FAULT_SIGBUS;
+	mutex_unlock(&pages->lock);
+
+	return ret;
+}
+
+static const struct vm_operations_struct pages_vm_ops = {
+	.fault	= pages_fault,
+};
+
+/**
+ * kdbus_pages_mmap() - map pages into user space
+ * @pages:	The pages
+ * @vma:	Where to
+ *
+ * Documentation/kdbus.txt, section 9.4.
+ *
+ * Context: May sleep; the mmap lock is held for writing.
+ *
+ * Return: 0, -EPERM if the mapping would be writable or -EFAULT if it is larger
+ * than the pool.
+ */
+int kdbus_pages_mmap(struct kdbus_pages *pages, struct vm_area_struct *vma)
+{
+	if (vma->vm_flags & VM_WRITE)
+		return -EPERM;
+	if (vma_pages(vma) > pages->count)
+		return -EFAULT;
+
+	/* the mapping stays when the device node is closed */
+	vma_set_file(vma, pages->file);
+	vma->vm_ops = &pages_vm_ops;
+	kdbus_vm_flags_mod(vma, VM_MIXEDMAP | VM_DONTEXPAND, VM_MAYWRITE);
+	return 0;
+}
+
+static int pages_release(struct inode *inode, struct file *file)
+{
+	struct pages_owner *po = file->private_data;
+
+	po->release(po->owner);
+	kfree(po);
+	return 0;
+}
+
+static const struct file_operations pages_fops = {
+	.owner		= THIS_MODULE,
+	.release	= pages_release,
+	.llseek		= noop_llseek,
+};
+
+static struct file *pages_file(struct kdbus_pages *pages, size_t size,
+			       const char *name)
+{
+	struct inode *inode;
+	struct file *file;
+
+	inode = alloc_anon_inode(kdbus_mnt->mnt_sb);
+	if (IS_ERR(inode))
+		return ERR_CAST(inode);
+	i_size_write(inode, size);
+
+	/* the file gives this back when it goes */
+	__module_get(THIS_MODULE);
+	file = alloc_file_pseudo(inode, kdbus_mnt, name, O_RDONLY, &pages_fops);
+	if (IS_ERR(file)) {
+		iput(inode);
+		module_put(THIS_MODULE);
+	}
+
+	return file;
+}
+
+/**
+ * kdbus_pages_init() - initialise the pages of a pool
+ * @pages:	The pages
+ * @size:	Bytes they hold, a multiple of the page size
+ * @name:	What mappings are called in /proc/PID/maps
+ * @owner:	Passed to @release
+ * @release:	Called when the file is closed and no mapping is left, from
+ *		where kdbus_pages_exit() is to be called
+ *
+ * The calling task pays. On success the caller owns @pages->file.
+ *
+ * Context: May sleep.
+ *
+ * Return: 0, -EINVAL if @size is too large for a file, or -ENOMEM.
+ */
+int kdbus_pages_init(struct kdbus_pages *pages, size_t size, const char *name,
+		     void *owner, void (*release)(void *owner))
+{
+	struct pages_owner *po;
+	struct file *file;
+
+	if (size > MAX_LFS_FILESIZE)
+		return -EINVAL;
+
+	po = kmalloc(sizeof(*po), GFP_KERNEL_ACCOUNT);
+	if (!po)
+		return -ENOMEM;
+	po->pages = pages;
+	po->owner = owner;
+	po->release = release;
+
+	mutex_init(&pages->lock);
+	xa_init(&pages->xa);
+	pages->resident = 0;
+	atomic64_set(&pages->copied, 0);
+	pages->count = size >> PAGE_SHIFT;
+
+	file = pages_file(pages, size, name);
+	if (IS_ERR(file)) {
+		kfree(po);
+		return PTR_ERR(file);
+	}
+
+	file->private_data = po;
+	pages->file = file;
+	pages->memcg = get_mem_cgroup_from_mm(current->mm);
+	return 0;
+}
+
+/**
+ * kdbus_pages_exit() - free all pages
+ * @pages:	The pages, neither in use nor mapped
+ *
+ * Context: May sleep.
+ */
+void kdbus_pages_exit(struct kdbus_pages *pages)
+{
+	unsigned long index;
+	struct page *page;
+
+	xa_for_each(&pages->xa, index, page)
+		put_page(page);
+	xa_destroy(&pages->xa);
+	mem_cgroup_put(pages->memcg);
+}
+
+static int pages_init_fs_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, KDBUS_PSEUDO_MAGIC) ? 0 : -ENOMEM;
+}
+
+/* never registered: only gives the files of pools their inodes */
+static struct file_system_type pages_fs_type = {
+	.name			= KBUILD_MODNAME "-pool",
+	.owner			= THIS_MODULE,
+	.init_fs_context	= pages_init_fs_context,
+	.kill_sb		= kill_anon_super,
+};
+
+/**
+ * kdbus_pages_module_init() - prepare for files of pools
+ *
+ * Context: May sleep.
+ *
+ * Return: 0 or a negative errno.
+ */
+int kdbus_pages_module_init(void)
+{
+	kdbus_mnt = kern_mount(&pages_fs_type);
+	return PTR_ERR_OR_ZERO(kdbus_mnt);
+}
+
+/**
+ * kdbus_pages_module_exit() - undo kdbus_pages_module_init()
+ *
+ * Context: May sleep.
+ */
+void kdbus_pages_module_exit(void)
+{
+	kern_unmount(kdbus_mnt);
+}
