@@ -44,14 +44,17 @@ err:
 static int queue_entry(struct kdbus_conn *src, struct kdbus_conn *dst,
 		       struct kdbus_queue_entry *entry)
 {
+	struct kdbus_user *user = src->user;
 	int r;
+
+	/* asking is not free, and mostly idle */
+	if (kdbus_queue_is_crowded(&dst->queue) && capable(CAP_IPC_OWNER))
+		user = NULL;
 
 	if (!kdbus_conn_enter(src))
 		return -ECONNRESET;
 
-	r = kdbus_queue_push(&dst->queue, entry, src->user);
-	if (r == -ENOBUFS && capable(CAP_IPC_OWNER))
-		r = kdbus_queue_push(&dst->queue, entry, NULL);
+	r = kdbus_queue_push(&dst->queue, entry, user);
 	if (r == 0)
 		kdbus_conn_wake(dst);
 

@@ -37,7 +37,7 @@ kdbus_item_next(const struct kdbus_item *item)
 	return (const void *)item + KDBUS_ALIGN8(item->size);
 }
 
-/* walk a list that kdbus_items_check() has passed */
+/* walk a list that kdbus_items_check() has passed; @_i must not be @_items */
 #define kdbus_items_foreach(_i, _items, _len)				\
 	for ((_i) = (_items);						\
 	     (const u8 *)(_i) < (const u8 *)(_items) + (_len);		\

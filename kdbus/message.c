@@ -37,14 +37,15 @@ static int take_vec(struct kdbus_message *m, const struct kdbus_vec *vec)
 	return 0;
 }
 
-/* how many files the rest of the message can have, this item included */
+/* how many files the message can have from this item on */
 static unsigned int count_files(const struct kdbus_message *m,
-				const struct kdbus_item *item)
+				const struct kdbus_item *first)
 {
-	size_t left = (const u8 *)m->items + m->items_len - (const u8 *)item;
+	size_t left = (const u8 *)m->items + m->items_len - (const u8 *)first;
+	const struct kdbus_item *item;
 	unsigned int n = 0;
 
-	kdbus_items_foreach(item, item, left) {
+	kdbus_items_foreach(item, first, left) {
 		if (item->type == KDBUS_ITEM_PAYLOAD_MEMFD)
 			n++;
 		else if (item->type == KDBUS_ITEM_FDS)

@@ -420,10 +420,13 @@ static int pages_init_fs_context(struct fs_context *fc)
 	return init_pseudo(fc, KDBUS_PSEUDO_MAGIC) ? 0 : -ENOMEM;
 }
 
-/* never registered: only gives the files of pools their inodes */
+/*
+ * Never registered: only gives the files of pools their inodes. Without an
+ * owner, or its one mount would keep the module; what is in use is the files,
+ * and these do.
+ */
 static struct file_system_type pages_fs_type = {
 	.name			= KBUILD_MODNAME "-pool",
-	.owner			= THIS_MODULE,
 	.init_fs_context	= pages_init_fs_context,
 	.kill_sb		= kill_anon_super,
 };

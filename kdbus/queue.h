@@ -93,6 +93,7 @@ void kdbus_queue_init(struct kdbus_queue *queue);
 bool kdbus_queue_is_closed(const struct kdbus_queue *queue);
 bool kdbus_queue_is_empty(const struct kdbus_queue *queue);
 bool kdbus_queue_is_full(const struct kdbus_queue *queue);
+bool kdbus_queue_is_crowded(const struct kdbus_queue *queue);
 int kdbus_queue_push(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
 		     struct kdbus_user *user);
 int kdbus_queue_peek(struct kdbus_queue *queue,

@@ -6,8 +6,8 @@
 #include <linux/version.h>
 
 /*
- * 6.5: shmem_mapping() became an exported function. Before, what it compares
- * with was exported instead.
+ * 6.6 exports shmem_mapping(). Before, what it compares with was exported
+ * instead.
  */
 static inline bool kdbus_file_is_shmem(const struct file *file)
 {

@@ -24,7 +24,8 @@
  *    what the running kernel offers passes KDBUS_FLAG_KERNEL, which is never
  *    acceptable: the call fails with EINVAL and kernel_flags holds the answer.
  *  - A command returns 0, or -1 with errno set. A command that failed has
- *    changed nothing but kernel_flags.
+ *    changed nothing but kernel_flags, except that KDBUS_CMD_HELLO with EFAULT
+ *    may have succeeded without being able to say so.
  *
  * The direction bits of some command numbers do not describe what the command
  * does with its argument. They are part of the interface and stay as they are.
