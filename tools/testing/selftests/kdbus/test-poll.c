@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* poll() */
+
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <unistd.h>
+
+#include "suites.h"
+#include "util.h"
+
+#define POOL	(64 * KIB)
+#define DEAD	(POLLERR | POLLHUP)
+#define IDLE	(POLLOUT | POLLWRNORM)
+#define FULL	(POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM)
+
+static struct bus bus;
+static struct conn a, b;
+
+static void prepare(void)
+{
+	bus_make(&bus, 0);
+	conn_open(&a, &bus, POOL);
+	conn_open(&b, &bus, POOL);
+}
+
+static void check_poll(int fd, int want, const char *what)
+{
+	int got = fd_poll(fd, 0);
+
+	kt_check(got == want, "%s: %#x, expected %#x", what, got, want);
+}
+
+START_TEST(states)
+{
+	int ep;
+
+	prepare();
+	ep = open_endpoint(&bus);
+	check_poll(open_control(), DEAD, "control");
+	check_poll(bus.fd, DEAD, "bus owner");
+	check_poll(ep, DEAD, "endpoint");
+	check_poll(b.fd, IDLE, "connection");
+	kt_assert_ret(hello(ep, 0, POOL), 0, "HELLO");
+	check_poll(ep, IDLE, "endpoint after HELLO");
+	kt_assert_ret(conn_byebye(&b), 0, "BYEBYE");
+	check_poll(b.fd, DEAD, "after BYEBYE");
+	bus_close(&bus);
+	check_poll(a.fd, DEAD, "bus is dead");
+	check_poll(ep, DEAD, "bus is dead, another");
+}
+END_TEST
+
+START_TEST(messages)
+{
+	u64 off;
+
+	prepare();
+	kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
+	check_poll(a.fd, IDLE, "sender");
+	check_poll(b.fd, FULL, "one message");
+	check_poll(b.fd, FULL, "one message, again");
+	kt_assert_ret(conn_recv_flags(&b, KDBUS_RECV_PEEK, &off), 0, "peek");
+	check_poll(b.fd, FULL, "after a peek");
+	kt_assert_ret(conn_send_bytes(&a, b.id, 2, "x", 1), 0, "send");
+	conn_recv_msg(&b, &off);
+	check_poll(b.fd, FULL, "one of two received");
+	kt_assert_ret(conn_recv_flags(&b, KDBUS_RECV_DROP, &off), 0, "drop");
+	check_poll(b.fd, IDLE, "all gone");
+	kt_assert_ret(conn_send_bytes(&a, b.id, 3, kt_noread(4096), 1),
+		      -EFAULT, "send");
+	check_poll(b.fd, IDLE, "a refused message");
+}
+END_TEST
+
+START_TEST(dead_with_messages)
+{
+	prepare();
+	kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
+	bus_close(&bus);
+	check_poll(b.fd, DEAD, "dead, one message");
+	kt_check_ret(conn_recv(&b, NULL), -ECONNRESET, "recv");
+}
+END_TEST
+
+START_TEST(full_receiver_is_no_matter)
+{
+	static u8 big[POOL];
+
+	prepare();
+	while (!conn_send_want(&a, b.id, big, 4096))
+		;
+	check_poll(a.fd, IDLE, "sender, receiver full");
+	check_poll(b.fd, FULL, "full receiver");
+}
+END_TEST
+
+START_TEST(other_interfaces)
+{
+	struct epoll_event ev = { .events = EPOLLIN }, got;
+	struct timeval tv = { 0 };
+	fd_set r, w;
+	int ep = epoll_create1(EPOLL_CLOEXEC), i;
+
+	prepare();
+	kt_assert(!epoll_ctl(ep, EPOLL_CTL_ADD, b.fd, &ev), "epoll_ctl: %m");
+	kt_check(epoll_wait(ep, &got, 1, 0) == 0, "epoll, empty queue");
+	kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
+	for (i = 0; i < 2; i++)
+		kt_check(epoll_wait(ep, &got, 1, 0) == 1 &&
+			 got.events == EPOLLIN, "epoll is level-triggered");
+	FD_ZERO(&r);
+	FD_ZERO(&w);
+	FD_SET(b.fd, &r);
+	FD_SET(b.fd, &w);
+	kt_check(select(b.fd + 1, &r, &w, NULL, &tv) == 2, "select");
+	conn_drain(&b);
+	kt_check(epoll_wait(ep, &got, 1, 0) == 0, "epoll, empty again");
+
+	ev.events = EPOLLIN | EPOLLET;
+	kt_assert(!epoll_ctl(ep, EPOLL_CTL_MOD, b.fd, &ev), "epoll_ctl: %m");
+	for (i = 0; i < 3; i++) {
+		kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
+		kt_check(epoll_wait(ep, &got, 1, 0) == 1,
+			 "message %d made no edge", i);
+	}
+	kt_assert_ret(conn_byebye(&a), 0, "BYEBYE");
+	bus_close(&bus);
+	kt_check(epoll_wait(ep, &got, 1, 0) == 1 && got.events & EPOLLHUP,
+		 "death made no edge");
+}
+END_TEST
+
+/* ------------------------------------------------------------------------ */
+/* A thread that sleeps in poll() is woken */
+
+struct waiter {
+	pthread_t thread;
+	pid_t tid;
+	int fd;
+	short events;
+	int revents;
+	u64 woken_ms;
+};
+
+static void *waits(void *arg)
+{
+	struct waiter *w = arg;
+	struct pollfd p = { .fd = w->fd, .events = w->events };
+	int n;
+
+	__atomic_store_n(&w->tid, kt_tid(), __ATOMIC_SEQ_CST);
+	n = poll(&p, 1, 30000);
+	w->revents = n == 1 ? p.revents : 0;
+	w->woken_ms = kt_now_ms();
+	return NULL;
+}
+
+static void start(struct waiter *w, int fd, short events)
+{
+	pid_t tid;
+
+	w->fd = fd;
+	w->events = events;
+	w->tid = 0;
+	w->thread = kt_thread(waits, w);
+	while (!(tid = __atomic_load_n(&w->tid, __ATOMIC_SEQ_CST)))
+		sched_yield();
+	kt_wait_asleep(tid);
+}
+
+static void finish(struct waiter *w, int want, const char *what)
+{
+	kt_join(w->thread);
+	kt_check(w->revents == want, "%s: revents %#x, expected %#x", what,
+		 w->revents, want);
+}
+
+START_TEST(woken_by_message)
+{
+	struct waiter w;
+	int i;
+
+	prepare();
+	for (i = 0; i < 20; i++) {
+		start(&w, b.fd, POLLIN);
+		kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
+		finish(&w, POLLIN, "message");
+		conn_drain(&b);
+	}
+}
+END_TEST
+
+START_TEST(all_are_woken)
+{
+	enum { N = 5 };
+	struct waiter w[N];
+	int i;
+
+	prepare();
+	for (i = 0; i < N; i++)
+		start(&w[i], b.fd, POLLIN);
+	kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
+	for (i = 0; i < N; i++)
+		finish(&w[i], POLLIN, "message");
+}
+END_TEST
+
+START_TEST(woken_by_byebye)
+{
+	struct waiter w;
+
+	prepare();
+	start(&w, b.fd, POLLIN);
+	kt_assert_ret(conn_byebye(&b), 0, "BYEBYE");
+	finish(&w, DEAD, "BYEBYE");
+}
+END_TEST
+
+START_TEST(woken_by_bus_death)
+{
+	struct waiter v, w;
+
+	prepare();
+	start(&v, a.fd, POLLIN);
+	start(&w, b.fd, 0);
+	bus_close(&bus);
+	finish(&v, DEAD, "bus died, waiting for POLLIN");
+	finish(&w, DEAD, "bus died, waiting for nothing");
+}
+END_TEST
+
+/* closing another reference is no death, and does not disturb the waiter */
+START_TEST(close_of_a_dup)
+{
+	struct waiter w;
+
+	prepare();
+	close(dup(b.fd));
+	start(&w, b.fd, POLLIN);
+	close(dup(b.fd));
+	kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
+	finish(&w, POLLIN, "message after close of a dup");
+}
+END_TEST
+
+/*
+ * The descriptor is closed under the poll. The file lives until that returns,
+ * though what poll() then says is about a number that is no descriptor.
+ */
+START_TEST(close_while_polling)
+{
+	struct waiter w;
+	int fd;
+
+	prepare();
+	fd = dup(b.fd);
+	close(b.fd);
+	start(&w, fd, POLLIN);
+	close(fd);
+	kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0,
+		      "send to a connection that is only polled");
+	finish(&w, POLLNVAL, "message after close");
+	kt_check_ret(conn_send_bytes(&a, b.id, 1, "x", 1), -ENXIO,
+		     "send after poll returned");
+}
+END_TEST
+
+void suite_poll(void)
+{
+	kt_suite("poll");
+	kt_test(states);
+	kt_test(messages);
+	kt_test(dead_with_messages);
+	kt_test(full_receiver_is_no_matter);
+	kt_test(other_interfaces);
+	kt_test(woken_by_message);
+	kt_test(all_are_woken);
+	kt_test(woken_by_byebye);
+	kt_test(woken_by_bus_death);
+	kt_test(close_of_a_dup);
+	kt_test(close_while_polling);
+}
