@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@
 #define TOTAL	(8 * MIB)
 
 /* charges are made in batches per processor, and pages may be kept back */
-#define BATCH	(768 * KIB)
+#define BATCH	(640 * KIB)
 #define RESERVE	(256 * KIB)
 
 static char dirs[2][128];	/* of the receiver, of the sender */
@@ -161,7 +162,10 @@ static int peer_fn(void *arg)
 
 	close(p->in[1]);
 	put(p->who, "cgroup.procs", "0");
-	memset(chunk, 0x77, sizeof(chunk));
+	/* no memory comes and goes but what the test is about */
+	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	if (p->who == SENDER)
+		memset(chunk, 0x77, sizeof(chunk));
 	for (;;) {
 		struct answer a = { 0 };
 
@@ -260,6 +264,22 @@ static bool falls_to(int who, long long max)
 	return true;
 }
 
+/* usage() when it has been the same for two seconds */
+static long long settled(int who)
+{
+	u64 now, since = kt_now_ms(), end = since + 20000;
+	long long was = usage(who), is;
+
+	while ((now = kt_now_ms()) < end && now - since < 2000) {
+		usleep(20000);
+		is = usage(who);
+		if (is != was)
+			since = now;
+		was = is;
+	}
+	return was;
+}
+
 START_TEST(receiver_pays)
 {
 	long long r0, s0, r1, s1;
@@ -268,15 +288,16 @@ START_TEST(receiver_pays)
 	unsigned int i;
 
 	pair_start(&p, POOL);
-	r0 = usage(RECEIVER);
+	r0 = settled(RECEIVER);
 	/* whatever is only needed once has been there once */
 	kt_assert_ret(order(&p.sender, 's').ret, 0, "first chunk");
 	kt_assert(order(&p.receiver, 'r').count == 1, "first chunk");
 	kt_assert_ret(order(&p.receiver, 'd').ret, 0, "first chunk");
-	kt_check(falls_to(RECEIVER, r0 + RESERVE + BATCH),
-		 "after one chunk, usage is %lld more", usage(RECEIVER) - r0);
+	r1 = settled(RECEIVER);
+	kt_check(r1 - r0 <= (long long)(RESERVE + BATCH),
+		 "after one chunk, usage is %lld more", r1 - r0);
 
-	r0 = usage(RECEIVER);
+	r0 = r1;
 	s0 = usage(SENDER);
 	for (i = 0; i < TOTAL / CHUNK; i++)
 		kt_assert_ret(order(&p.sender, 's').ret, 0, "chunk %u", i);
@@ -297,9 +318,10 @@ START_TEST(receiver_pays)
 	kt_check(usage(RECEIVER) - r0 >= (long long)(TOTAL - BATCH - RESERVE),
 		 "received, usage is %lld more", usage(RECEIVER) - r0);
 	kt_assert_ret(order(&p.receiver, 'd').ret, 0, "free");
-	kt_check(falls_to(RECEIVER, r0 + RESERVE + BATCH),
-		 "freed, but usage is still %lld more", usage(RECEIVER) - r0);
-	kt_note("freed: receiver %+lld KiB", (usage(RECEIVER) - r0) / 1024);
+	r1 = settled(RECEIVER);
+	kt_note("freed: receiver %+lld KiB", (r1 - r0) / 1024);
+	kt_check(r1 - r0 <= (long long)(RESERVE + BATCH),
+		 "freed, but usage is still %lld more", r1 - r0);
 	check_no_kill(RECEIVER);
 	check_no_kill(SENDER);
 	pair_end(&p);
@@ -347,12 +369,20 @@ START_TEST(receiver_at_its_limit)
 		a.count, a.ms);
 	kt_check_ret(a.ret, -ENOBUFS, "receiver at memory.max");
 	kt_check(a.ms < 5000, "the refusal took %llu ms", a.ms);
-	kt_check(first >= 4 && first <= 9, "%llu chunks fit into 8 MiB", first);
+	kt_check(first >= 4, "%llu chunks fit into 8 MiB", first);
+	/*
+	 * A refused chunk leaves pages behind, and processors keep charges in
+	 * stock: one more may fit after a refusal, but never more than the room.
+	 */
 	for (i = 0; i < 20; i++) {
 		a = order(&p.sender, 's');
-		kt_check_ret(a.ret, -ENOBUFS, "again, %d", i);
+		first += a.ret == 0;
+		kt_check(a.ret == 0 || a.ret == -ENOBUFS, "again, %d: got %d",
+			 i, a.ret);
 		kt_check(a.ms < 5000, "the refusal took %llu ms", a.ms);
 	}
+	kt_check_ret(a.ret, -ENOBUFS, "after %llu chunks", first);
+	kt_check(first <= 9, "%llu chunks fit into 8 MiB", first);
 	check_no_kill(RECEIVER);
 	check_no_kill(SENDER);
 

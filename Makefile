@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# kdbus, out of tree. Everything that is made goes to build/; 'make help' lists
+# the targets.
+
+# Kernel to build against: the running one when its headers are installed, else
+# the newest whose headers are.
+ifndef KDIR
+KDIR := $(wildcard /lib/modules/$(shell uname -r)/build)
+endif
+ifeq ($(KDIR),)
+KDIR := $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -V | tail -n 1)
+endif
+
+# Not include/config/kernel.release: Debian's headers have another name there.
+KREL := $(if $(KDIR),$(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
+	$(KDIR)/include/generated/utsrelease.h 2>/dev/null))
+
+# Name of a second build beside the first: KDBUS_EXT=foo makes kdbusfoo.ko,
+# which serves /dev/kdbusfoo. kdbus/Kbuild and vm-run read it as well.
+KDBUS_EXT ?=
+export KDBUS_EXT
+
+# Kernel that the guest of demo and check runs: a whole kernel tree has one,
+# headers have not, so Debian's of the same release is fetched.
+KERNEL ?= $(or $(wildcard $(KDIR)/arch/x86/boot/bzImage),$(KREL))
+
+B := $(CURDIR)/build
+STAGE := $(B)/modules/$(KREL)$(if $(KDBUS_EXT),-$(KDBUS_EXT))
+KO := $(STAGE)/kdbus/kdbus$(KDBUS_EXT).ko
+
+# Whoever gives no -j gets one job per processor. Looked at in recipes only:
+# make does not know before.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+VM := tools/testing/vm
+TESTS := tools/testing/selftests/kdbus
+
+# Each of these has a Makefile that takes O=, the absolute directory to build in.
+SUBDIRS := $(patsubst %/Makefile,%,$(wildcard samples/Makefile tools/*/Makefile \
+	$(TESTS)/Makefile))
+samples_O := $(B)/samples
+$(TESTS)_O := $(B)/tests
+out = $(or $($(1)_O),$(B)/$(1))
+
+.PHONY: all
+all: module samples tools tests
+
+#
+# Module
+#
+
+# Staged: the sources are copied to a directory of the kernel and built there.
+# The source tree stays clean, and builds for several kernels stay apart.
+.PHONY: module
+module: need-kdir
+	@tools/stage $(STAGE) Kbuild kdbus include
+	@+$(MAKE) $(JOBS) --no-print-directory -C $(KDIR) M=$(STAGE) modules
+
+.PHONY: modules_install
+modules_install: module
+	@+$(MAKE) --no-print-directory -C $(KDIR) M=$(STAGE) modules_install
+
+# kbuild updates the module index only where it finds the kernel's System.map
+# beside the headers.
+.PHONY: install
+install: modules_install
+	$(if $(INSTALL_MOD_PATH),,depmod -a $(KREL))
+
+.PHONY: need-kdir
+need-kdir:
+	@[ -n "$(KREL)" ] || { \
+		echo "*** No kernel headers in KDIR ('$(KDIR)')." \
+		     "'make setup' installs some." >&2; exit 1; }
+
+#
+# Programs
+#
+
+# "samples" is a target and its directory in one.
+.PHONY: samples tools tests $(SUBDIRS)
+tools: $(filter tools/%,$(filter-out $(TESTS),$(SUBDIRS)))
+tests: $(filter $(TESTS),$(SUBDIRS))
+
+$(SUBDIRS):
+	@mkdir -p $(call out,$@)
+	@+$(MAKE) $(JOBS) --no-print-directory -C $@ O=$(call out,$@)
+
+#
+# Running it
+#
+
+.PHONY: setup
+setup:
+	@tools/setup
+
+# setup may install the very headers that KDIR is to name: a new make looks.
+.PHONY: demo check
+demo check: setup
+	@+$(MAKE) --no-print-directory run-$@
+
+.PHONY: run-demo
+run-demo: all
+	@KDBUS_MODULE=$(KO) $(VM)/vm-run --kernel $(KERNEL) \
+		--add $(B)/samples/kdbus-demo:/bin/kdbus-demo -- \
+		kdbus-demo -m kdbus$(KDBUS_EXT)
+
+.PHONY: run-check
+run-check: all
+	@+KDBUS_MODULE=$(KO) KERNEL=$(KERNEL) KDIR=$(KDIR) BUILD=$(B) MAKE="$(MAKE)" \
+		tools/testing/check
+
+# Later: check-debug, fuzz, bench, lint, coverage. A stage of 'make check' is a
+# line in tools/testing/check.
+
+#
+# The rest
+#
+
+.PHONY: clean
+clean:
+	rm -rf $(B)
+
+.PHONY: help
+help:
+	@echo 'Building:'
+	@echo '  all              module, samples, tools and tests (default)'
+	@echo '  module           kdbus.ko; W=1 and C=1 work as for a kernel'
+	@echo '  samples, tools, tests'
+	@echo '  modules_install  install the module; INSTALL_MOD_PATH as for a kernel'
+	@echo '  install          the same, and update the module index'
+	@echo '  clean            remove build/'
+	@echo
+	@echo 'Running, in a virtual machine:'
+	@echo '  demo             exchange messages and show what happened'
+	@echo '  check            all tests; the last line says "N passed, N failed"'
+	@echo '  setup            install the packages that all this needs (demo and'
+	@echo '                   check do it by themselves); without root, name them'
+	@echo '  To run something else: $(VM)/vm-run --help'
+	@echo
+	@echo 'Variables:'
+	@echo '  KDIR=DIR         kernel headers or build tree to build against'
+	@echo '                   [$(KDIR)]'
+	@echo '  KERNEL=...       release or bzImage that demo and check boot'
+	@echo '                   [$(KERNEL)]'
+	@echo '  KDBUS_EXT=foo    build kdbusfoo.ko, to be loaded beside kdbus.ko'
+	@echo
+	@echo 'Result: $(patsubst $(CURDIR)/%,%,$(KO))'
