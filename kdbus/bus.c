@@ -15,6 +15,8 @@ static void bus_release(struct kdbus_node *node)
 	struct kdbus_bus *bus = kdbus_bus(node);
 
 	WARN_ON(!xa_empty(&bus->conns));
+	kdbus_match_index_exit(&bus->matches);
+	kdbus_names_exit(&bus->names);
 	if (bus->charged)
 		atomic_dec(&bus->user->buses);
 	kdbus_user_put(bus->user);
@@ -35,14 +37,21 @@ static int check_bloom(const struct kdbus_bloom_parameter *bloom)
 	return 0;
 }
 
-/* a bus carries its owner in its name, so that nobody takes another's name */
-static int check_name(const char *name)
+/*
+ * A bus carries its owner in its name, so that nobody takes another's name. In
+ * the initial domain, which everybody may share, that is who the owner is to
+ * everybody: root of some user namespace is not 0 there.
+ */
+static int check_name(const struct kdbus_domain *domain, const char *name)
 {
+	struct user_namespace *ns = current_user_ns();
 	char prefix[16];
 	int len;
 
+	if (!domain->node.parent)
+		ns = &init_user_ns;
 	len = scnprintf(prefix, sizeof(prefix), "%u-",
-			from_kuid_munged(current_user_ns(), current_fsuid()));
+			from_kuid_munged(ns, current_fsuid()));
 	return strncmp(name, prefix, len) ? -EINVAL : 0;
 }
 
@@ -91,7 +100,7 @@ struct kdbus_bus *kdbus_bus_new(struct kdbus_domain *domain,
 	r = check_bloom(bloom);
 	if (r < 0)
 		return ERR_PTR(r);
-	r = check_name(name);
+	r = check_name(domain, name);
 	if (r < 0)
 		return ERR_PTR(r);
 
@@ -99,6 +108,17 @@ struct kdbus_bus *kdbus_bus_new(struct kdbus_domain *domain,
 	if (!bus)
 		return ERR_PTR(-ENOMEM);
 
+	r = kdbus_names_init(&bus->names);
+	if (r < 0) {
+		kfree(bus);
+		return ERR_PTR(r);
+	}
+
+	mutex_init(&bus->lock);
+	mutex_init(&bus->flush);
+	mutex_init(&bus->broadcast);
+	INIT_LIST_HEAD(&bus->monitors);
+	INIT_LIST_HEAD(&bus->events);
 	xa_init(&bus->conns);
 	bus->domain = domain;
 	bus->flags = make->flags;

@@ -16,11 +16,15 @@
  */
 
 #include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
 #include <uapi/linux/kdbus.h>
 
 #include "domain.h"
+#include "match.h"
+#include "names.h"
 #include "node.h"
 
 struct kdbus_cmd;
@@ -38,6 +42,14 @@ struct kdbus_conn;
  * @gid:	With which group, constant
  * @user:	Accounting record of the creator, with a reference
  * @charged:	Whether the bus counts there
+ * @lock:	Guards names, matches, monitors and @events
+ * @names:	Well-known names
+ * @matches:	Who wants which broadcasts
+ * @monitors:	Who sees all messages
+ * @has_monitors: Whether there are any
+ * @events:	What happened and was not delivered yet
+ * @flush:	Held while events are delivered
+ * @broadcast:	Held while a message is put into several queues
  * @conn_ids:	Last id given to a connection
  * @conns:	Connections by id
  */
@@ -52,6 +64,15 @@ struct kdbus_bus {
 	kgid_t gid;
 	struct kdbus_user *user;
 	bool charged;
+
+	struct mutex lock;	/* names, matches, monitors, events */
+	struct kdbus_name_registry names;
+	struct kdbus_match_index matches;
+	struct list_head monitors;
+	bool has_monitors;
+	struct list_head events;
+	struct mutex flush;	/* order of events */
+	struct mutex broadcast;	/* order of broadcasts */
 
 	atomic64_t conn_ids;
 	struct xarray conns;

@@ -9,37 +9,79 @@
 #include "cmd.h"
 #include "conn.h"
 #include "endpoint.h"
-#include "files.h"
+#include "fanout.h"
+#include "ident.h"
 #include "item.h"
 #include "limits.h"
+#include "notify.h"
 #include "pool.h"
+#include "reply.h"
+#include "requests.h"
 
 /* added to @active when a connection may not be entered any more */
 #define KDBUS_CONN_CLOSED	INT_MIN
 
-static int check_hello_items(const struct kdbus_cmd *cmd, bool privileged,
-			     const char **name)
+/* what the items of HELLO say */
+struct hello {
+	bool privileged;
+	const char *conn_name;
+	const char *name;
+};
+
+static int check_hello_flags(u64 flags, bool privileged)
 {
+	u64 special = flags & (KDBUS_HELLO_ACTIVATOR | KDBUS_HELLO_MONITOR);
+
+	if (hweight64(special) > 1)
+		return -EINVAL;
+	return special && !privileged ? -EPERM : 0;
+}
+
+static int check_hello_item(const struct kdbus_item *item, u64 flags,
+			    struct hello *h)
+{
+	switch (item->type) {
+	case KDBUS_ITEM_NAME:
+		if (!(flags & KDBUS_HELLO_ACTIVATOR) || h->name ||
+		    !kdbus_name_is_valid(item->str, false))
+			return -EINVAL;
+		h->name = item->str;
+		return 0;
+	case KDBUS_ITEM_CREDS:
+	case KDBUS_ITEM_SECLABEL:
+		return h->privileged ? 0 : -EPERM;
+	case KDBUS_ITEM_CONN_NAME:
+		if (h->conn_name)
+			return -EINVAL;
+		h->conn_name = item->str;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int check_hello(const struct kdbus_cmd *cmd, struct hello *h)
+{
+	const struct kdbus_cmd_hello *hello = cmd->data;
 	const struct kdbus_item *item;
+	int r;
+
+	if (hello->pool_size == 0 || !PAGE_ALIGNED(hello->pool_size))
+		return -EFAULT;
+
+	r = check_hello_flags(hello->flags, h->privileged);
+	if (r < 0)
+		return r;
 
 	kdbus_items_foreach(item, kdbus_cmd_items(cmd),
 			    kdbus_cmd_items_len(cmd)) {
-		switch (item->type) {
-		case KDBUS_ITEM_NAME:
-			return -EINVAL;
-		case KDBUS_ITEM_CREDS:
-		case KDBUS_ITEM_SECLABEL:
-			if (!privileged)
-				return -EPERM;
-			break;
-		case KDBUS_ITEM_CONN_NAME:
-			if (*name)
-				return -EINVAL;
-			*name = item->str;
-			break;
-		}
+		r = check_hello_item(item, hello->flags, h);
+		if (r < 0)
+			return r;
 	}
 
+	if (hello->flags & KDBUS_HELLO_ACTIVATOR && !h->name)
+		return -EINVAL;
 	return 0;
 }
 
@@ -58,37 +100,38 @@ static struct kdbus_pool *make_pool(u64 size, const char *name)
 	return pool;
 }
 
-static int conn_init(struct kdbus_conn *conn, struct kdbus_ep *ep,
-		     const struct kdbus_cmd_hello *hello, const char *name)
+static void conn_init(struct kdbus_conn *conn, struct kdbus_ep *ep,
+		      struct kdbus_user *user, u64 flags)
 {
-	int r;
-
 	kref_init(&conn->kref);
-	conn->flags = hello->flags;
+	conn->id = atomic64_inc_return(&ep->bus->conn_ids);
+	conn->flags = flags;
 	conn->bus = ep->bus;
 	conn->ep = ep;
 	kdbus_node_get(&ep->node);
 	INIT_LIST_HEAD(&conn->ep_entry);
 	conn->cred = get_current_cred();
+	conn->user = user;
 	atomic_set(&conn->active, 0);
 	init_waitqueue_head(&conn->wait);
-	kdbus_queue_init(&conn->queue);
+	kdbus_replies_init(&conn->replies);
+	kdbus_conn_names_init(&conn->names);
+	kdbus_matches_init(&conn->matches);
+	INIT_LIST_HEAD(&conn->monitor_entry);
+	kdbus_queue_init(&conn->queue, user);
+}
 
-	conn->pool = make_pool(hello->pool_size, name);
-	if (IS_ERR(conn->pool)) {
-		r = PTR_ERR(conn->pool);
-		conn->pool = NULL;
-		return r;
-	}
+static int conn_fill(struct kdbus_conn *conn, u64 pool_size,
+		     const struct hello *h)
+{
+	struct kdbus_pool *pool;
 
-	conn->user = kdbus_user_find(&ep->bus->domain->users, current_fsuid());
-	if (IS_ERR(conn->user)) {
-		r = PTR_ERR(conn->user);
-		conn->user = NULL;
-		return r;
-	}
+	pool = make_pool(pool_size, h->conn_name);
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
 
-	return 0;
+	conn->pool = pool;
+	return h->name ? kdbus_name_activate(conn, h->name) : 0;
 }
 
 /**
@@ -107,23 +150,29 @@ struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
 				  const struct kdbus_cmd *cmd)
 {
 	const struct kdbus_cmd_hello *hello = cmd->data;
-	const char *name = NULL;
+	struct hello h = { .privileged = kdbus_bus_privileged(ep->bus) };
+	struct kdbus_user *user;
 	struct kdbus_conn *conn;
 	int r;
 
-	if (hello->pool_size == 0 || !PAGE_ALIGNED(hello->pool_size))
-		return ERR_PTR(-EFAULT);
-
-	r = check_hello_items(cmd, kdbus_bus_privileged(ep->bus), &name);
+	r = check_hello(cmd, &h);
 	if (r < 0)
 		return ERR_PTR(r);
 
-	conn = kzalloc(sizeof(*conn), GFP_KERNEL_ACCOUNT);
-	if (!conn)
-		return ERR_PTR(-ENOMEM);
+	user = kdbus_user_find(&ep->bus->domain->users, current_fsuid());
+	if (IS_ERR(user))
+		return ERR_CAST(user);
 
-	r = conn_init(conn, ep, hello, name);
+	conn = kzalloc(sizeof(*conn), GFP_KERNEL_ACCOUNT);
+	if (!conn) {
+		kdbus_user_put(user);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	conn_init(conn, ep, user, hello->flags);
+	r = conn_fill(conn, hello->pool_size, &h);
 	if (r < 0) {
+		kdbus_conn_kill(conn);
 		kdbus_conn_put(conn);
 		return ERR_PTR(r);
 	}
@@ -145,14 +194,13 @@ static int conn_charge(struct kdbus_conn *conn)
 
 static int conn_publish(struct kdbus_conn *conn)
 {
-	u64 id = atomic64_inc_return(&conn->bus->conn_ids);
+	int r;
 
-	if (id > ULONG_MAX)
-		return -EOVERFLOW;
-
-	conn->id = id;
-	return xa_err(xa_store(&conn->bus->conns, id, conn,
-			       GFP_KERNEL_ACCOUNT));
+	r = xa_err(xa_store(&conn->bus->conns, conn->id, conn,
+			    GFP_KERNEL_ACCOUNT));
+	if (r == 0 && conn->flags & KDBUS_HELLO_MONITOR)
+		kdbus_monitor_add(conn);
+	return r;
 }
 
 /**
@@ -186,6 +234,41 @@ int kdbus_conn_link(struct kdbus_conn *conn)
 	return r;
 }
 
+/* events about a connection itself; those about its names come before */
+static void conn_event(struct kdbus_conn *conn, u64 type)
+{
+	struct kdbus_bus *bus = conn->bus;
+	struct kdbus_event *event;
+
+	/* there is no way to refuse this */
+	event = kdbus_event_new_id(type, conn->id, conn->flags,
+				   GFP_KERNEL | __GFP_NOFAIL);
+
+	mutex_lock(&bus->lock);
+	/* who was never announced is not taken leave of */
+	if (type == KDBUS_ITEM_ID_ADD ? kdbus_conn_is_alive(conn) :
+					conn->announced) {
+		conn->announced = true;
+		kdbus_notify(bus, event);
+		event = NULL;
+	}
+	mutex_unlock(&bus->lock);
+
+	kdbus_event_free(event);
+	kdbus_notify_flush(bus);
+}
+
+/**
+ * kdbus_conn_announce() - tell others that a connection is there
+ * @conn:	The connection, linked
+ *
+ * Context: May sleep; no locks may be held.
+ */
+void kdbus_conn_announce(struct kdbus_conn *conn)
+{
+	conn_event(conn, KDBUS_ITEM_ID_ADD);
+}
+
 /**
  * kdbus_conn_get() - take a reference
  * @conn:	The connection
@@ -202,6 +285,7 @@ static void conn_release(struct kref *kref)
 {
 	struct kdbus_conn *conn = container_of(kref, struct kdbus_conn, kref);
 
+	kdbus_queue_exit(&conn->queue);
 	kdbus_pool_put(conn->pool);
 	if (conn->charged)
 		atomic_dec(&conn->user->conns);
@@ -269,6 +353,7 @@ void kdbus_conn_wake(struct kdbus_conn *conn)
  */
 int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle)
 {
+	struct kdbus_queue_entry *entry;
 	int r;
 
 	r = kdbus_queue_close(&conn->queue, only_if_idle);
@@ -279,9 +364,17 @@ int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle)
 	wake_up_poll(&conn->wait, EPOLLERR | EPOLLHUP);
 	wait_event(conn->wait, atomic_read(&conn->active) == KDBUS_CONN_CLOSED);
 
-	if (conn->id)
-		xa_erase(&conn->bus->conns, conn->id);
-	kdbus_queue_flush(&conn->queue);
+	kdbus_replies_shutdown_requests(conn);
+	xa_erase(&conn->bus->conns, conn->id);
+	kdbus_monitor_remove(conn);
+	kdbus_matches_drop(conn);
+	kdbus_names_drop(conn);
+	kdbus_notify_flush(conn->bus);
+
+	while ((entry = kdbus_queue_next_dead(&conn->queue)))
+		kdbus_conn_discard(entry);
+	kdbus_replies_shutdown_owed(conn);
+	conn_event(conn, KDBUS_ITEM_ID_REMOVE);
 	kdbus_ep_remove(conn->ep, conn);
 
 	/* pairs with kdbus_conn_kill() */
@@ -305,116 +398,31 @@ void kdbus_conn_kill(struct kdbus_conn *conn)
 	wait_event(conn->wait, smp_load_acquire(&conn->gone));
 }
 
-static int conn_drop(struct kdbus_conn *conn,
-		     const struct kdbus_queue_pick *pick)
+/**
+ * kdbus_conn_discard() - get rid of a message that nobody will read
+ * @entry:	The message, in no queue
+ *
+ * If it is a request, the requester is told.
+ *
+ * Context: May sleep; no locks may be held that notifications take.
+ */
+void kdbus_conn_discard(struct kdbus_queue_entry *entry)
 {
-	struct kdbus_queue_entry *entry;
-
-	entry = kdbus_queue_take(&conn->queue, pick);
-	if (IS_ERR(entry))
-		return PTR_ERR(entry);
-
-	kdbus_queue_taken(&conn->queue, entry);
+	kdbus_reply_abandon(entry->reply);
 	kdbus_queue_entry_free(entry);
-	return 0;
-}
-
-static int store_offset(struct kdbus_cmd *cmd, u64 offset)
-{
-	struct kdbus_cmd_recv *recv = cmd->data;
-
-	recv->offset = offset;
-	return kdbus_cmd_store(cmd, offsetof(struct kdbus_cmd_recv, offset),
-			       sizeof(recv->offset));
-}
-
-/* everything that can fail comes before anything that cannot be undone */
-static int hand_over(struct kdbus_cmd *cmd, struct kdbus_queue_entry *entry)
-{
-	int r;
-
-	r = kdbus_files_reserve(entry->files);
-	if (r < 0)
-		return r;
-
-	r = store_offset(cmd, entry->slice->offset);
-	if (r < 0) {
-		kdbus_files_cancel(entry->files);
-		return r;
-	}
-
-	kdbus_files_install(entry->files, entry->slice);
-	kdbus_slice_publish(entry->slice);
-	entry->slice = NULL;
-	return 0;
-}
-
-static int conn_take(struct kdbus_conn *conn,
-		     const struct kdbus_queue_pick *pick, struct kdbus_cmd *cmd)
-{
-	struct kdbus_queue_entry *entry;
-	int r;
-
-	entry = kdbus_queue_take(&conn->queue, pick);
-	if (IS_ERR(entry))
-		return PTR_ERR(entry);
-
-	r = hand_over(cmd, entry);
-	if (r < 0 && kdbus_queue_untake(&conn->queue, entry)) {
-		kdbus_conn_wake(conn);
-		return r;
-	}
-
-	kdbus_queue_taken(&conn->queue, entry);
-	kdbus_queue_entry_free(entry);
-	return r;
 }
 
 /**
- * kdbus_conn_recv() - receive a message
+ * kdbus_conn_kind() - what kind of connection it is
  * @conn:	The connection
- * @cmd:	KDBUS_CMD_MSG_RECV
  *
- * Documentation/kdbus.txt, section 13.
- *
- * Context: May sleep; no locks may be held, user memory is accessed.
- *
- * Return: 0 or a negative errno; then the message is where it was.
+ * Return: One of KDBUS_CONN_*.
  */
-int kdbus_conn_recv(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
+unsigned int kdbus_conn_kind(const struct kdbus_conn *conn)
 {
-	const struct kdbus_cmd_recv *recv = cmd->data;
-	const struct kdbus_queue_pick pick = {
-		.by_priority	= recv->flags & KDBUS_RECV_USE_PRIORITY,
-		.priority	= recv->priority,
-	};
-	size_t offset;
-	int r;
-
-	if (recv->offset != 0)
-		return -EINVAL;
-
-	if (recv->flags & KDBUS_RECV_DROP)
-		return conn_drop(conn, &pick);
-
-	if (recv->flags & KDBUS_RECV_PEEK) {
-		r = kdbus_queue_peek(&conn->queue, &pick, &offset);
-		return r < 0 ? r : store_offset(cmd, offset);
-	}
-
-	return conn_take(conn, &pick, cmd);
-}
-
-/**
- * kdbus_conn_free() - free what has been received
- * @conn:	The connection
- * @cmd:	KDBUS_CMD_FREE
- *
- * Return: 0, -ENXIO or -EINVAL, see kdbus_pool_free().
- */
-int kdbus_conn_free(struct kdbus_conn *conn, const struct kdbus_cmd *cmd)
-{
-	const struct kdbus_cmd_free *arg = cmd->data;
-
-	return kdbus_pool_free(conn->pool, arg->offset);
+	if (conn->flags & KDBUS_HELLO_MONITOR)
+		return KDBUS_CONN_MONITOR;
+	if (conn->flags & KDBUS_HELLO_ACTIVATOR)
+		return KDBUS_CONN_ACTIVATOR;
+	return KDBUS_CONN_ORDINARY;
 }

@@ -28,9 +28,15 @@
  *   mmap_lock
  *     &struct kdbus_pages.lock	pages and page tables of a pool
  *       &struct kdbus_pool.lock	slices (spinlock)
- *   &struct kdbus_queue.lock	messages waiting (spinlock)
+ *   &struct kdbus_bus.flush	order of events
+ *     &struct kdbus_bus.broadcast	order of broadcasts
+ *     &struct kdbus_bus.lock	names, matches, monitors, events
+ *       &struct kdbus_queue.lock	messages waiting (spinlock)
+ *   &struct kdbus_replies.lock	requests (spinlock)
+ *     &struct kdbus_replies.owed_lock	replies owed (spinlock)
  *
- * The three groups do not nest in each other. No lock is held while user memory
+ * The groups do not nest in each other, but for the locks of a pool, which are
+ * taken inside the mutex of the bus when messages move. No lock is held while user memory
  * is accessed, nor across an allocation that could wait on somebody else's
  * behalf. Connections are looked up under RCU.
  */
@@ -42,13 +48,17 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
+#include "match.h"
+#include "names.h"
 #include "queue.h"
+#include "reply.h"
 
 struct cred;
 struct kdbus_bus;
 struct kdbus_cmd;
 struct kdbus_ep;
 struct kdbus_pool;
+struct kdbus_slice;
 struct kdbus_user;
 
 /**
@@ -66,6 +76,13 @@ struct kdbus_user;
  * @active:	Deliveries by this connection under way, see kdbus_conn_enter()
  * @gone:	Disconnecting is complete
  * @wait:	Woken when there is something to do, and during the end
+ * @announced:	Others have been told that it is there
+ * @replies:	Replies it expects and owes
+ * @names:	Names it owns, waits for, activates
+ * @matches:	Broadcasts it wants
+ * @monitor_entry: Place among the monitors of the bus
+ * @list:	The last name list of an activator, which cannot free it; guarded
+ *		by the mutex of the bus
  * @pool:	Receive pool, constant
  * @queue:	Messages waiting
  */
@@ -84,13 +101,23 @@ struct kdbus_conn {
 	atomic_t active;
 	bool gone;
 	wait_queue_head_t wait;
+	bool announced;
 
+	struct kdbus_replies replies;
+	struct kdbus_conn_names names;
+	struct kdbus_matches matches;
+	struct list_head monitor_entry;
+
+	struct kdbus_slice *list;
 	struct kdbus_pool *pool;
 	struct kdbus_queue queue;
 };
 
 /* kinds of connections, for the rows of commands */
 #define KDBUS_CONN_ORDINARY	BIT(0)
+#define KDBUS_CONN_MONITOR	BIT(1)
+#define KDBUS_CONN_ACTIVATOR	BIT(2)
+#define KDBUS_CONN_ALL		GENMASK(2, 0)
 
 struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
 				  const struct kdbus_cmd *cmd);
@@ -100,10 +127,16 @@ void kdbus_conn_put(struct kdbus_conn *conn);
 bool kdbus_conn_enter(struct kdbus_conn *conn);
 void kdbus_conn_leave(struct kdbus_conn *conn);
 void kdbus_conn_wake(struct kdbus_conn *conn);
+void kdbus_conn_announce(struct kdbus_conn *conn);
 int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle);
 void kdbus_conn_kill(struct kdbus_conn *conn);
-int kdbus_conn_recv(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
-int kdbus_conn_free(struct kdbus_conn *conn, const struct kdbus_cmd *cmd);
+void kdbus_conn_discard(struct kdbus_queue_entry *entry);
+unsigned int kdbus_conn_kind(const struct kdbus_conn *conn);
+
+static inline bool kdbus_conn_is_ordinary(const struct kdbus_conn *conn)
+{
+	return kdbus_conn_kind(conn) == KDBUS_CONN_ORDINARY;
+}
 
 static inline bool kdbus_conn_is_alive(const struct kdbus_conn *conn)
 {

@@ -1,70 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/capability.h>
 #include <linux/err.h>
+#include <linux/sched/signal.h>
 
 #include "bus.h"
+#include "cmd.h"
 #include "conn.h"
 #include "deliver.h"
+#include "fanout.h"
 #include "files.h"
+#include "limits.h"
 #include "message.h"
+#include "names.h"
 #include "policy.h"
 #include "pool.h"
 #include "queue.h"
+#include "reply.h"
 
-/* on success, @m has given its files away */
-static struct kdbus_queue_entry *make_entry(struct kdbus_message *m,
-					    struct kdbus_conn *dst)
+/**
+ * struct way - where a message goes, and under which conditions
+ * @src:	Who sends it
+ * @dst:	Who receives it
+ * @name:	The name it is addressed to, which @dst owns, or NULL
+ * @answers:	The reply it is, with a reference, or NULL
+ * @request:	The reply that will be owed for it, with a reference, or NULL
+ * @user:	Whom to count it for, NULL if limits do not apply
+ */
+struct way {
+	struct kdbus_conn *src;
+	struct kdbus_conn *dst;
+	struct kdbus_name_entry *name;
+	struct kdbus_reply *answers;
+	struct kdbus_reply *request;
+	struct kdbus_user *user;
+};
+
+/**
+ * kdbus_deliver_user() - whom to count a message for
+ * @src:	Who sends it, the connection of the running task
+ * @queue:	Where to; NULL for several
+ *
+ * Return: The user, or NULL if limits do not apply.
+ */
+struct kdbus_user *kdbus_deliver_user(const struct kdbus_conn *src,
+				      const struct kdbus_queue *queue)
 {
-	struct kdbus_queue_entry *entry;
-	struct kdbus_slice *slice;
-	int r;
-
-	slice = kdbus_pool_alloc(dst->pool, kdbus_message_size(m), true);
-	if (IS_ERR(slice))
-		return ERR_CAST(slice);
-
-	r = kdbus_message_write(m, slice);
-	if (r < 0)
-		goto err;
-
-	entry = kdbus_queue_entry_new(slice, m->files, m->msg->priority);
-	if (!entry) {
-		r = -ENOBUFS;
-		goto err;
-	}
-
-	m->files = NULL;
-	return entry;
-
-err:
-	kdbus_slice_free(slice);
-	return ERR_PTR(r);
-}
-
-static int queue_entry(struct kdbus_conn *src, struct kdbus_conn *dst,
-		       struct kdbus_queue_entry *entry)
-{
-	struct kdbus_user *user = src->user;
-	int r;
-
 	/* asking is not free, and mostly idle */
-	if (kdbus_queue_is_crowded(&dst->queue) && capable(CAP_IPC_OWNER))
-		user = NULL;
-
-	if (!kdbus_conn_enter(src))
-		return -ECONNRESET;
-
-	r = kdbus_queue_push(&dst->queue, entry, user);
-	if (r == 0)
-		kdbus_conn_wake(dst);
-
-	kdbus_conn_leave(src);
-	return r;
+	if ((!queue || kdbus_queue_is_crowded(queue)) && capable(CAP_IPC_OWNER))
+		return NULL;
+	return src->user;
 }
 
-/* what can be said without touching the pool of the receiver */
-static int check_receiver(const struct kdbus_message *m,
-			  const struct kdbus_conn *dst)
+/**
+ * kdbus_deliver_check() - what can be said without touching a pool
+ * @m:		The message
+ * @dst:	Who would receive it
+ *
+ * Documentation/kdbus.txt, section 11.1.
+ *
+ * Return: 0, -ENOBUFS, -ECONNRESET or -ECOMM.
+ */
+int kdbus_deliver_check(const struct kdbus_message *m,
+			const struct kdbus_conn *dst)
 {
 	if (kdbus_queue_is_full(&dst->queue) && !capable(CAP_IPC_OWNER))
 		return -ENOBUFS;
@@ -75,53 +72,490 @@ static int check_receiver(const struct kdbus_message *m,
 	return 0;
 }
 
-static int deliver_to(struct kdbus_conn *src, struct kdbus_conn *dst,
-		      struct kdbus_message *m)
+/* the message in a pool; only what the sender did wrong is its own error */
+static struct kdbus_slice *write_slice(struct kdbus_message *m,
+				       struct kdbus_conn *dst)
+{
+	struct kdbus_slice *slice;
+	int r;
+
+	slice = kdbus_pool_alloc(dst->pool, kdbus_message_size(m), true);
+	if (IS_ERR(slice))
+		return slice;
+
+	r = kdbus_message_write(m, slice);
+	if (r < 0) {
+		kdbus_slice_free(slice);
+		return ERR_PTR(r);
+	}
+
+	return slice;
+}
+
+/* an entry that owns the slice, and files of its own */
+static struct kdbus_queue_entry *make_entry(const struct kdbus_message *m,
+					    struct kdbus_slice *slice)
+{
+	struct kdbus_queue_entry *entry;
+	struct kdbus_files *files = NULL;
+
+	/* where their numbers go is known now */
+	if (m->files) {
+		files = kdbus_files_clone(m->files);
+		if (!files)
+			return NULL;
+	}
+
+	entry = kdbus_queue_entry_new(slice, files, m->msg->priority);
+	if (!entry)
+		kdbus_files_free(files);
+	return entry;
+}
+
+static int claim(const struct kdbus_message *m, struct kdbus_conn *dst,
+		 struct kdbus_user *user, struct kdbus_claim *claim)
+{
+	struct kdbus_quota *quota = &dst->queue.quota;
+	size_t left = kdbus_pool_left(dst->pool);
+	int r;
+
+	claim->bytes = kdbus_message_size(m);
+	claim->fds = m->files ? m->files->n_fds : 0;
+
+	r = kdbus_quota_claim(quota, user, left, claim);
+	if (r == -ENOBUFS && capable(CAP_IPC_OWNER))
+		r = kdbus_quota_claim(quota, NULL, left, claim);
+	return r;
+}
+
+/**
+ * kdbus_deliver_write() - write a message into the pool of a receiver
+ * @m:		The message; keeps its files
+ * @dst:	The receiver
+ * @user:	Whom to count it for, NULL if limits do not apply
+ *
+ * Context: May sleep, for as long as user space likes: no locks may be held.
+ *
+ * Return: An entry for the queue, or an error pointer.
+ */
+struct kdbus_queue_entry *kdbus_deliver_write(struct kdbus_message *m,
+					      struct kdbus_conn *dst,
+					      struct kdbus_user *user)
+{
+	struct kdbus_queue_entry *entry;
+	struct kdbus_claim c;
+	struct kdbus_slice *slice;
+	int r;
+
+	r = claim(m, dst, user, &c);
+	if (r < 0)
+		return ERR_PTR(r);
+
+	slice = write_slice(m, dst);
+	if (IS_ERR(slice)) {
+		r = PTR_ERR(slice);
+		goto err;
+	}
+
+	entry = make_entry(m, slice);
+	if (!entry) {
+		kdbus_slice_free(slice);
+		r = -ENOBUFS;
+		goto err;
+	}
+
+	entry->claim = c;
+	return entry;
+
+err:
+	kdbus_quota_release(&dst->queue.quota, &c);
+	return ERR_PTR(r);
+}
+
+/**
+ * kdbus_deliver_undo() - throw away what was written and not queued
+ * @dst:	The receiver
+ * @entry:	The message
+ *
+ * Context: May sleep.
+ */
+void kdbus_deliver_undo(struct kdbus_conn *dst, struct kdbus_queue_entry *entry)
+{
+	kdbus_quota_release(&dst->queue.quota, &entry->claim);
+	kdbus_queue_entry_free(entry);
+}
+
+/**
+ * kdbus_deliver_write_kernel() - the same for a message of the kernel
+ * @msg:	The message
+ * @dst:	The receiver
+ *
+ * Context: May sleep.
+ *
+ * Return: An entry for the queue, or an error pointer.
+ */
+struct kdbus_queue_entry *
+kdbus_deliver_write_kernel(const struct kdbus_msg *msg, struct kdbus_conn *dst)
+{
+	struct kdbus_queue_entry *entry;
+	struct kdbus_slice *slice;
+
+	slice = kdbus_pool_alloc(dst->pool, msg->size, true);
+	if (IS_ERR(slice))
+		return ERR_CAST(slice);
+	kdbus_slice_write(slice, 0, msg, msg->size);
+
+	entry = kdbus_queue_entry_new(slice, NULL, 0);
+	if (!entry) {
+		kdbus_slice_free(slice);
+		return ERR_PTR(-ENOBUFS);
+	}
+
+	return entry;
+}
+
+/**
+ * kdbus_deliver_kernel() - send a message of the kernel to one connection
+ * @dst:	The receiver
+ * @msg:	The message
+ *
+ * If it does not fit, it is lost.
+ *
+ * Context: May sleep; no locks may be held.
+ */
+void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg)
+{
+	struct kdbus_queue_push how = { .seq = &dst->bus->domain->msg_seq };
+	struct kdbus_queue_entry *entry;
+
+	entry = kdbus_deliver_write_kernel(msg, dst);
+	if (IS_ERR(entry)) {
+		kdbus_queue_lost(&dst->queue);
+		return;
+	}
+
+	if (kdbus_queue_push(&dst->queue, entry, &how) < 0) {
+		kdbus_queue_lost(&dst->queue);
+		kdbus_queue_entry_free(entry);
+		return;
+	}
+
+	kdbus_conn_wake(dst);
+	if (kdbus_has_monitors(dst->bus))
+		kdbus_monitors_tell_kernel(dst->bus, msg);
+}
+
+static int push_entry(const struct way *way, struct kdbus_queue_entry *entry)
+{
+	struct kdbus_queue_push how = {
+		.unlimited	= !way->user,
+		.seq		= &way->src->bus->domain->msg_seq,
+	};
+
+	if (way->name) {
+		how.guard = (void *const *)&way->name->owner;
+		how.expect = way->dst;
+		entry->name_id = way->name->id;
+	}
+
+	return kdbus_queue_push(&way->dst->queue, entry, &how);
+}
+
+/*
+ * Both ends are kept from disconnecting here, so that replies are either
+ * linked, held and queued together or not at all.
+ */
+static int queue_linked(struct way *way, struct kdbus_queue_entry *entry)
+{
+	bool held = false;
+	int r;
+
+	if (way->answers) {
+		held = kdbus_reply_hold(way->answers);
+		/* too late to be the reply: an ordinary message */
+		r = held ? 0 : kdbus_policy_talk(way->src, way->dst);
+		if (r < 0)
+			return r;
+	}
+
+	if (way->request) {
+		r = kdbus_reply_link(way->request, way->dst);
+		if (r < 0)
+			return r;
+		entry->reply = kdbus_reply_get(way->request);
+	}
+
+	r = push_entry(way, entry);
+	if (r < 0) {
+		if (way->request)
+			kdbus_reply_end(way->request, r);
+		if (held)
+			kdbus_reply_unhold(way->answers);
+		return r;
+	}
+
+	if (way->request && !way->request->sync)
+		kdbus_reply_start(way->request);
+	kdbus_conn_wake(way->dst);
+	return 0;
+}
+
+static int queue_entry(struct way *way, struct kdbus_queue_entry *entry)
+{
+	int r = -ECONNRESET;
+
+	if (!kdbus_conn_enter(way->src))
+		return -ECONNRESET;
+	if (kdbus_conn_enter(way->dst)) {
+		r = queue_linked(way, entry);
+		kdbus_conn_leave(way->dst);
+	}
+	kdbus_conn_leave(way->src);
+
+	return r;
+}
+
+static int make_request(struct way *way, const struct kdbus_message *m)
+{
+	const struct kdbus_msg *msg = m->msg;
+
+	if (READ_ONCE(way->src->replies.count) >=
+	    KDBUS_CONN_MAX_REQUESTS_PENDING)
+		return -EMLINK;
+
+	way->request = kdbus_reply_new(way->src, msg->cookie, msg->timeout_ns,
+				       msg->flags & KDBUS_MSG_FLAGS_SYNC_REPLY,
+				       way->name ? way->name->id : 0);
+	return way->request ? 0 : -ENOMEM;
+}
+
+static int deliver_queued(struct way *way, struct kdbus_message *m)
 {
 	struct kdbus_queue_entry *entry;
 	int r;
 
-	r = kdbus_policy_talk(src, dst);
-	if (r < 0)
-		return r;
-	r = check_receiver(m, dst);
+	if (kdbus_message_is_request(m)) {
+		r = make_request(way, m);
+		if (r < 0)
+			return r;
+	}
+
+	r = kdbus_deliver_check(m, way->dst);
 	if (r < 0)
 		return r;
 
-	entry = make_entry(m, dst);
+	way->user = kdbus_deliver_user(way->src, &way->dst->queue);
+	entry = kdbus_deliver_write(m, way->dst, way->user);
 	if (IS_ERR(entry))
 		return PTR_ERR(entry);
 
-	r = queue_entry(src, dst, entry);
+	r = queue_entry(way, entry);
 	if (r < 0)
-		kdbus_queue_entry_free(entry);
+		kdbus_deliver_undo(way->dst, entry);
 	return r;
 }
 
-static int deliver_unicast(struct kdbus_conn *src, struct kdbus_message *m)
+/* Documentation/kdbus.txt, section 14.3 */
+static int deliver_answer(struct way *way, struct kdbus_message *m)
 {
-	struct kdbus_conn *dst;
+	struct kdbus_files *files = NULL;
+	struct kdbus_slice *slice;
+	int r = -ECONNRESET;
+
+	if (m->fds && !(way->dst->flags & KDBUS_HELLO_ACCEPT_FD))
+		return -ECOMM;
+
+	slice = write_slice(m, way->dst);
+	if (IS_ERR(slice)) {
+		/* the fault of the replier does not end the request */
+		if (PTR_ERR(slice) != -EFAULT)
+			kdbus_reply_end(way->answers, PTR_ERR(slice));
+		return PTR_ERR(slice);
+	}
+
+	if (m->files) {
+		files = kdbus_files_clone(m->files);
+		if (!files) {
+			kdbus_slice_free(slice);
+			return -ENOMEM;
+		}
+	}
+
+	if (kdbus_conn_enter(way->src)) {
+		if (kdbus_reply_answer(way->answers, slice, files))
+			r = 0;
+		kdbus_conn_leave(way->src);
+	}
+	if (r < 0) {
+		kdbus_files_free(files);
+		kdbus_slice_free(slice);
+	}
+
+	return r;
+}
+
+static void find_answered(struct way *way, const struct kdbus_message *m)
+{
+	if (!kdbus_message_is_request(m) && m->msg->cookie_reply)
+		way->answers = kdbus_reply_find(way->dst, way->src,
+						m->msg->cookie_reply);
+}
+
+static int deliver_to(struct way *way, struct kdbus_message *m)
+{
+	bool monitors = kdbus_has_monitors(way->src->bus);
 	int r;
 
-	dst = kdbus_bus_find_conn(src->bus, m->msg->dst_id);
-	if (!dst)
-		return -ENXIO;
+	find_answered(way, m);
+	if (!way->answers) {
+		r = kdbus_policy_talk(way->src, way->dst);
+		if (r < 0)
+			return r;
+	}
 
-	r = deliver_to(src, dst, m);
-	kdbus_conn_put(dst);
+	if (monitors) {
+		r = kdbus_message_snapshot(m);
+		if (r < 0)
+			return r;
+	}
+
+	if (way->answers && way->answers->sync)
+		r = deliver_answer(way, m);
+	else
+		r = deliver_queued(way, m);
+
+	if (r == 0 && monitors)
+		kdbus_monitors_tell(way->src, m);
 	return r;
 }
 
-static int deliver(struct kdbus_conn *src, struct kdbus_message *m)
+/* the answer is in the pool of the sender, tell it where */
+static int take_answer(struct kdbus_reply *reply, struct kdbus_cmd *cmd)
 {
-	/* nobody can subscribe, so nobody listens */
-	if (kdbus_message_is_broadcast(m))
-		return 0;
-	/* nobody can own a name */
-	if (m->dst_name)
+	struct kdbus_msg *msg = cmd->data;
+	int r;
+
+	r = kdbus_files_reserve(reply->files);
+	if (r < 0)
+		return r;
+
+	msg->offset_reply = reply->slice->offset;
+	r = kdbus_cmd_store(cmd, offsetof(struct kdbus_msg, offset_reply),
+			    sizeof(msg->offset_reply));
+	if (r < 0) {
+		kdbus_files_cancel(reply->files);
+		return r;
+	}
+
+	kdbus_files_install(reply->files, reply->slice);
+	kdbus_slice_publish(reply->slice);
+	reply->slice = NULL;
+	return 0;
+}
+
+static int wait_for_answer(struct kdbus_reply *reply, struct kdbus_cmd *cmd)
+{
+	int r;
+
+	r = kdbus_reply_wait(reply);
+	if (r < 0)
+		return r;
+
+	r = take_answer(reply, cmd);
+	kdbus_reply_drop_answer(reply);
+	return r;
+}
+
+static bool is_sync(const struct kdbus_message *m)
+{
+	return m->msg->flags & KDBUS_MSG_FLAGS_SYNC_REPLY;
+}
+
+static int deliver_way(struct way *way, struct kdbus_message *m,
+		       struct kdbus_cmd *cmd)
+{
+	int r;
+
+	if (is_sync(m))
+		way->request = kdbus_reply_resume(way->src, way->dst,
+						  m->msg->cookie);
+
+	/* a call that goes on waiting is not sent again */
+	r = way->request ? 0 : deliver_to(way, m);
+	if (r == 0 && is_sync(m))
+		r = wait_for_answer(way->request, cmd);
+
+	kdbus_reply_put(way->request);
+	kdbus_reply_put(way->answers);
+	return r;
+}
+
+static int deliver_to_id(struct kdbus_conn *src, struct kdbus_message *m,
+			 struct kdbus_cmd *cmd)
+{
+	struct way way = { .src = src };
+	int r = -ENXIO;
+
+	way.dst = kdbus_bus_find_conn(src->bus, m->msg->dst_id);
+	if (way.dst && kdbus_conn_is_ordinary(way.dst))
+		r = deliver_way(&way, m, cmd);
+	kdbus_conn_put(way.dst);
+	return r;
+}
+
+static int check_owner(const struct way *way, const struct kdbus_message *m)
+{
+	u64 dst_id = m->msg->dst_id;
+
+	if (dst_id != KDBUS_DST_ID_NAME && dst_id != way->dst->id)
+		return -EREMCHG;
+	if (m->msg->flags & KDBUS_MSG_FLAGS_NO_AUTO_START &&
+	    way->dst->flags & KDBUS_HELLO_ACTIVATOR)
+		return -EADDRNOTAVAIL;
+	return 0;
+}
+
+/* -ESTALE if the name has changed hands */
+static int deliver_to_owner(struct kdbus_conn *src, struct kdbus_message *m,
+			    struct kdbus_cmd *cmd)
+{
+	struct way way = { .src = src };
+	int r = -ESTALE;
+
+	way.name = kdbus_name_find(src->bus, m->dst_name);
+	if (!way.name)
 		return -ESRCH;
 
-	return deliver_unicast(src, m);
+	way.dst = kdbus_name_owner(src->bus, way.name);
+	if (way.dst) {
+		r = check_owner(&way, m);
+		if (r == 0)
+			r = deliver_way(&way, m, cmd);
+	}
+
+	kdbus_conn_put(way.dst);
+	kdbus_name_put(way.name);
+	return r;
+}
+
+static int deliver_to_name(struct kdbus_conn *src, struct kdbus_message *m,
+			   struct kdbus_cmd *cmd)
+{
+	int r;
+
+	do {
+		r = deliver_to_owner(src, m, cmd);
+	} while (r == -ESTALE && !fatal_signal_pending(current));
+
+	return r == -ESTALE ? -EINTR : r;
+}
+
+static int route(struct kdbus_conn *src, struct kdbus_message *m,
+		 struct kdbus_cmd *cmd)
+{
+	if (m->dst_name)
+		return deliver_to_name(src, m, cmd);
+	return deliver_to_id(src, m, cmd);
 }
 
 /**
@@ -129,22 +563,27 @@ static int deliver(struct kdbus_conn *src, struct kdbus_message *m)
  * @src:	Who sends it, the connection of the running task
  * @cmd:	KDBUS_CMD_MSG_SEND
  *
- * Documentation/kdbus.txt, sections 10 and 11.
+ * Documentation/kdbus.txt, sections 10, 11 and 14.
  *
  * Context: May sleep, for as long as user space likes: no locks may be held.
  *
- * Return: 0 or a negative errno; then nobody has received anything.
+ * Return: 0 or a negative errno; then nobody has received anything, unless it
+ * is about the reply.
  */
-int kdbus_deliver(struct kdbus_conn *src, const struct kdbus_cmd *cmd)
+int kdbus_deliver(struct kdbus_conn *src, struct kdbus_cmd *cmd)
 {
 	struct kdbus_message m;
-	int r;
+	int r = 0;
 
-	r = kdbus_message_init(&m, cmd, src->bus, src->id);
+	r = kdbus_message_init(&m, cmd, src);
 	if (r < 0)
 		return r;
 
-	r = deliver(src, &m);
+	if (kdbus_message_is_broadcast(&m))
+		kdbus_broadcast(src, &m);
+	else
+		r = route(src, &m, cmd);
+
 	kdbus_message_release(&m);
 	return r;
 }

@@ -6,19 +6,49 @@
  * DOC: Delivery
  *
  * The way of a message from the connection that sends it into the pool and the
- * queue of the one that receives it; the only place that knows all the rooms.
+ * queue of the one that receives it.
  *
  * A receiver is found without a lock. Room is taken in its pool, the message is
  * written there, without a lock either, and then, if both ends are still there,
  * it is queued. Up to that moment everything can be undone, and what fails
- * leaves no trace.
+ * leaves no trace. A message that was addressed to a name is queued only if
+ * the receiver still owns it; else it starts again.
  *
- * Locks: takes those of pool and queue, one after the other; called with none.
+ * A request makes its receiver owe a reply before it can see the request. A
+ * message that is such a reply needs no permission; the requester gets it in
+ * its queue, or, if it sleeps, straight into its hands.
+ *
+ * Locks: takes those of pool, replies and queue, one after the other; called
+ * with none.
  */
 
+#include <linux/types.h>
+#include <uapi/linux/kdbus.h>
+
+struct kdbus_bus;
 struct kdbus_cmd;
 struct kdbus_conn;
+struct kdbus_event;
+struct kdbus_message;
+struct kdbus_queue;
+struct kdbus_queue_entry;
+struct kdbus_user;
 
-int kdbus_deliver(struct kdbus_conn *src, const struct kdbus_cmd *cmd);
+int kdbus_deliver(struct kdbus_conn *src, struct kdbus_cmd *cmd);
+void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg);
+void kdbus_deliver_event(struct kdbus_bus *bus, struct kdbus_event *event);
+
+/* the pieces, for messages with several receivers */
+struct kdbus_user *kdbus_deliver_user(const struct kdbus_conn *src,
+				      const struct kdbus_queue *queue);
+int kdbus_deliver_check(const struct kdbus_message *m,
+			const struct kdbus_conn *dst);
+struct kdbus_queue_entry *kdbus_deliver_write(struct kdbus_message *m,
+					      struct kdbus_conn *dst,
+					      struct kdbus_user *user);
+void kdbus_deliver_undo(struct kdbus_conn *dst,
+			struct kdbus_queue_entry *entry);
+struct kdbus_queue_entry *
+kdbus_deliver_write_kernel(const struct kdbus_msg *msg, struct kdbus_conn *dst);
 
 #endif

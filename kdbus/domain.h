@@ -28,12 +28,14 @@
  * @path:	Its directory below /dev, constant
  * @users:	Accounting
  * @bus_ids:	Last id given to a bus
+ * @msg_seq:	Number of the last message
  */
 struct kdbus_domain {
 	struct kdbus_node node;
 	char *path;
 	struct kdbus_users users;
 	atomic64_t bus_ids;
+	atomic64_t msg_seq;
 };
 
 static inline struct kdbus_domain *kdbus_domain(struct kdbus_node *node)
@@ -42,5 +44,8 @@ static inline struct kdbus_domain *kdbus_domain(struct kdbus_node *node)
 }
 
 struct kdbus_domain *kdbus_domain_new_initial(void);
+struct kdbus_domain *kdbus_domain_new(struct kdbus_domain *parent,
+				      const char *name);
+int kdbus_domain_publish(struct kdbus_domain *domain, u64 flags);
 
 #endif

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/capability.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "files.h"
 #include "pool.h"
+#include "user.h"
 
 /**
  * kdbus_files_new() - make room for files
@@ -20,6 +23,57 @@ struct kdbus_files *kdbus_files_new(unsigned int max)
 	struct kdbus_files *files;
 
 	return kvzalloc(struct_size(files, slots, max), GFP_KERNEL_ACCOUNT);
+}
+
+static void count_files(struct kdbus_files *files, struct kdbus_user *user)
+{
+	if (!user)
+		return;
+	files->user = kdbus_user_get(user);
+	atomic_add(files->n, &user->files);
+}
+
+/**
+ * kdbus_files_charge() - count files for who sends them
+ * @files:	The files
+ * @user:	The user
+ *
+ * Until they are freed. Documentation/kdbus.txt, section 12.1.
+ *
+ * Return: 0, or -ETOOMANYREFS if the user has too many files in flight.
+ */
+int kdbus_files_charge(struct kdbus_files *files, struct kdbus_user *user)
+{
+	if (atomic_read(&user->files) + files->n > rlimit(RLIMIT_NOFILE) &&
+	    !capable(CAP_SYS_RESOURCE))
+		return -ETOOMANYREFS;
+
+	count_files(files, user);
+	return 0;
+}
+
+/**
+ * kdbus_files_clone() - the same files for another receiver
+ * @files:	The files
+ *
+ * Context: May sleep.
+ *
+ * Return: The files, with references of their own, or NULL.
+ */
+struct kdbus_files *kdbus_files_clone(const struct kdbus_files *files)
+{
+	struct kdbus_files *clone;
+	unsigned int i;
+
+	clone = kdbus_files_new(files->n);
+	if (!clone)
+		return NULL;
+
+	memcpy(clone, files, struct_size(files, slots, files->n));
+	for (i = 0; i < clone->n; i++)
+		get_file(clone->slots[i].file);
+	count_files(clone, files->user);
+	return clone;
 }
 
 /**
@@ -37,6 +91,9 @@ void kdbus_files_free(struct kdbus_files *files)
 
 	for (i = 0; i < files->n; i++)
 		fput(files->slots[i].file);
+	if (files->user)
+		atomic_sub(files->n, &files->user->files);
+	kdbus_user_put(files->user);
 	kvfree(files);
 }
 

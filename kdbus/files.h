@@ -15,6 +15,9 @@
  * kdbus_files_install() writes them into the slice and makes them valid, and
  * cannot fail. Nobody sees a descriptor before the last step.
  *
+ * Files in flight count for the user who sent them, who may have as many in
+ * flight as a process of theirs may have open.
+ *
  * Owned by the message, then by its queue entry: no locks.
  */
 
@@ -22,6 +25,7 @@
 
 struct file;
 struct kdbus_slice;
+struct kdbus_user;
 
 /**
  * struct kdbus_file_slot - one file
@@ -37,12 +41,14 @@ struct kdbus_file_slot {
 
 /**
  * struct kdbus_files - files in flight
+ * @user:	Whom they count for, with a reference, or NULL
  * @n:		How many there are
  * @first_fd:	Which is the first that belongs to the FDS item
  * @n_fds:	How many of them belong there
  * @slots:	The files
  */
 struct kdbus_files {
+	struct kdbus_user *user;
 	unsigned int n;
 	unsigned int first_fd;
 	unsigned int n_fds;
@@ -60,6 +66,8 @@ static inline struct kdbus_file_slot *kdbus_files_slot(struct kdbus_files *f,
 }
 
 struct kdbus_files *kdbus_files_new(unsigned int max);
+int kdbus_files_charge(struct kdbus_files *files, struct kdbus_user *user);
+struct kdbus_files *kdbus_files_clone(const struct kdbus_files *files);
 void kdbus_files_free(struct kdbus_files *files);
 int kdbus_files_reserve(struct kdbus_files *files);
 void kdbus_files_cancel(struct kdbus_files *files);

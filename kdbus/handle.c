@@ -5,28 +5,31 @@
 #include <linux/poll.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <uapi/linux/kdbus.h>
 
 #include "bus.h"
 #include "chardev.h"
 #include "cmd.h"
 #include "conn.h"
-#include "deliver.h"
-#include "endpoint.h"
 #include "handle.h"
-#include "limits.h"
-#include "message.h"
+#include "ioctl.h"
 #include "pool.h"
 
 /* what belongs to the state is seen as well */
 static enum kdbus_handle_state handle_state(const struct kdbus_handle *handle)
 {
-	/* pairs with handle_set_state() */
+	/* pairs with kdbus_handle_become() */
 	return smp_load_acquire(&handle->state);
 }
 
-static void handle_set_state(struct kdbus_handle *handle,
-			     enum kdbus_handle_state state)
+/**
+ * kdbus_handle_become() - change what a handle is
+ * @handle:	The handle
+ * @state:	What it becomes; what belongs to that is in place
+ *
+ * Context: Any; the lock of the handle is held.
+ */
+void kdbus_handle_become(struct kdbus_handle *handle,
+			 enum kdbus_handle_state state)
 {
 	lockdep_assert_held(&handle->lock);
 
@@ -64,6 +67,10 @@ static int handle_release(struct inode *inode, struct file *file)
 		kdbus_node_kill(&handle->bus->node);
 		kdbus_node_put(&handle->bus->node);
 		break;
+	case KDBUS_HANDLE_DOMAIN_OWNER:
+		kdbus_node_kill(&handle->domain->node);
+		kdbus_node_put(&handle->domain->node);
+		break;
 	case KDBUS_HANDLE_CONNECTED:
 		kdbus_conn_kill(handle->conn);
 		kdbus_conn_put(handle->conn);
@@ -78,213 +85,14 @@ static int handle_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static int become_bus_owner(struct kdbus_handle *handle, struct kdbus_bus *bus)
-{
-	int r = -EBADFD;
-
-	mutex_lock(&handle->lock);
-	if (handle->state == KDBUS_HANDLE_CONTROL)
-		r = kdbus_bus_publish(bus);
-	if (r == 0) {
-		handle->bus = bus;
-		handle_set_state(handle, KDBUS_HANDLE_BUS_OWNER);
-	}
-	mutex_unlock(&handle->lock);
-
-	return r;
-}
-
-static int run_bus_make(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
-{
-	struct kdbus_bus *bus;
-	int r;
-
-	bus = kdbus_bus_new(kdbus_domain(handle->node), cmd);
-	if (IS_ERR(bus))
-		return PTR_ERR(bus);
-
-	r = become_bus_owner(handle, bus);
-	if (r < 0) {
-		kdbus_node_kill(&bus->node);
-		kdbus_node_put(&bus->node);
-	}
-
-	return r;
-}
-
-static int become_connected(struct kdbus_handle *handle,
-			    struct kdbus_conn *conn)
-{
-	int r = -EBADFD;
-
-	mutex_lock(&handle->lock);
-	if (handle->state == KDBUS_HANDLE_ENDPOINT)
-		r = kdbus_conn_link(conn);
-	if (r == 0) {
-		handle->conn = conn;
-		handle_set_state(handle, KDBUS_HANDLE_CONNECTED);
-	}
-	mutex_unlock(&handle->lock);
-
-	return r;
-}
-
-static int run_hello(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
-{
-	struct kdbus_ep *ep = kdbus_ep(handle->node);
-	struct kdbus_cmd_hello *hello = cmd->data;
-	struct kdbus_conn *conn;
-	int r;
-
-	conn = kdbus_conn_new(ep, cmd);
-	if (IS_ERR(conn))
-		return PTR_ERR(conn);
-
-	r = become_connected(handle, conn);
-	if (r < 0) {
-		kdbus_conn_put(conn);
-		return r;
-	}
-
-	hello->bus_flags = ep->bus->flags;
-	hello->id = conn->id;
-	hello->bloom = ep->bus->bloom;
-	memcpy(hello->id128, ep->bus->id128, sizeof(hello->id128));
-	return kdbus_cmd_store(cmd, 0, sizeof(*hello));
-}
-
-static int run_byebye(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
-{
-	return kdbus_conn_disconnect(handle->conn, true);
-}
-
-static int run_send(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
-{
-	return kdbus_deliver(handle->conn, cmd);
-}
-
-static int run_recv(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
-{
-	return kdbus_conn_recv(handle->conn, cmd);
-}
-
-static int run_free(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
-{
-	return kdbus_conn_free(handle->conn, cmd);
-}
-
-static const struct kdbus_cmd_row row_bus_make = {
-	.ioctl			= KDBUS_CMD_BUS_MAKE,
-	.states			= BIT(KDBUS_HANDLE_CONTROL),
-	.sized			= true,
-	.size			= sizeof(struct kdbus_cmd_make),
-	.max_size		= KDBUS_MAKE_MAX_SIZE,
-	.too_small		= -EINVAL,
-	.flags			= KDBUS_MAKE_ACCESS_GROUP |
-				  KDBUS_MAKE_ACCESS_WORLD,
-	.flags_offset		= offsetof(struct kdbus_cmd_make, flags),
-	.kernel_flags_offset	= offsetof(struct kdbus_cmd_make, kernel_flags),
-	.rules			= {
-		[KDBUS_BUS_MAKE_NAME] = {
-			.type		= KDBUS_ITEM_MAKE_NAME,
-			.duplicate	= -EEXIST,
-			.missing	= -EBADMSG,
-		},
-		[KDBUS_BUS_MAKE_BLOOM] = {
-			.type		= KDBUS_ITEM_BLOOM_PARAMETER,
-			.duplicate	= -EEXIST,
-			.missing	= -EBADMSG,
-		},
-	},
-	.run			= run_bus_make,
-};
-
-static const struct kdbus_cmd_row row_hello = {
-	.ioctl			= KDBUS_CMD_HELLO,
-	.states			= BIT(KDBUS_HANDLE_ENDPOINT),
-	.sized			= true,
-	.size			= sizeof(struct kdbus_cmd_hello),
-	.max_size		= KDBUS_HELLO_MAX_SIZE,
-	.too_small		= -EINVAL,
-	.flags			= KDBUS_HELLO_ACCEPT_FD,
-	.flags_offset		= offsetof(struct kdbus_cmd_hello, flags),
-	.kernel_flags_offset	= offsetof(struct kdbus_cmd_hello,
-					   kernel_flags),
-	.run			= run_hello,
-};
-
-static const struct kdbus_cmd_row row_byebye = {
-	.ioctl			= KDBUS_CMD_BYEBYE,
-	.states			= BIT(KDBUS_HANDLE_CONNECTED),
-	.kinds			= KDBUS_CONN_ORDINARY,
-	.dead			= true,
-	.run			= run_byebye,
-};
-
-static const struct kdbus_cmd_row row_send = {
-	.ioctl			= KDBUS_CMD_MSG_SEND,
-	.states			= BIT(KDBUS_HANDLE_CONNECTED),
-	.kinds			= KDBUS_CONN_ORDINARY,
-	.sized			= true,
-	.flags_last		= true,
-	.size			= sizeof(struct kdbus_msg),
-	.max_size		= KDBUS_MSG_MAX_SIZE,
-	.too_small		= -EMSGSIZE,
-	.flags			= KDBUS_MSG_FLAGS_NO_AUTO_START,
-	.flags_offset		= offsetof(struct kdbus_msg, flags),
-	.kernel_flags_offset	= offsetof(struct kdbus_msg, kernel_flags),
-	.check			= kdbus_message_check,
-	.run			= run_send,
-};
-
-static const struct kdbus_cmd_row row_recv = {
-	.ioctl			= KDBUS_CMD_MSG_RECV,
-	.states			= BIT(KDBUS_HANDLE_CONNECTED),
-	.kinds			= KDBUS_CONN_ORDINARY,
-	.size			= sizeof(struct kdbus_cmd_recv),
-	.flags			= KDBUS_RECV_PEEK | KDBUS_RECV_DROP |
-				  KDBUS_RECV_USE_PRIORITY,
-	.flags_offset		= offsetof(struct kdbus_cmd_recv, flags),
-	.kernel_flags_offset	= offsetof(struct kdbus_cmd_recv, kernel_flags),
-	.run			= run_recv,
-};
-
-static const struct kdbus_cmd_row row_free = {
-	.ioctl			= KDBUS_CMD_FREE,
-	.states			= BIT(KDBUS_HANDLE_CONNECTED),
-	.kinds			= KDBUS_CONN_ORDINARY,
-	.size			= sizeof(struct kdbus_cmd_free),
-	.flags_offset		= offsetof(struct kdbus_cmd_free, flags),
-	.kernel_flags_offset	= offsetof(struct kdbus_cmd_free, kernel_flags),
-	.run			= run_free,
-};
-
-/* by the low byte of their number, which is unique */
-static const struct kdbus_cmd_row *const kdbus_rows[] = {
-	[_IOC_NR(KDBUS_CMD_BUS_MAKE)]	= &row_bus_make,
-	[_IOC_NR(KDBUS_CMD_HELLO)]	= &row_hello,
-	[_IOC_NR(KDBUS_CMD_BYEBYE)]	= &row_byebye,
-	[_IOC_NR(KDBUS_CMD_MSG_SEND)]	= &row_send,
-	[_IOC_NR(KDBUS_CMD_MSG_RECV)]	= &row_recv,
-	[_IOC_NR(KDBUS_CMD_FREE)]	= &row_free,
-};
-
-static const struct kdbus_cmd_row *find_row(unsigned int ioctl)
-{
-	const struct kdbus_cmd_row *row = NULL;
-
-	if (_IOC_NR(ioctl) < ARRAY_SIZE(kdbus_rows))
-		row = kdbus_rows[_IOC_NR(ioctl)];
-	return row && row->ioctl == ioctl ? row : NULL;
-}
-
 /* is the command one for this handle, as it is? */
 static int check_state(const struct kdbus_handle *handle,
 		       const struct kdbus_cmd_row *row)
 {
 	enum kdbus_handle_state state = handle_state(handle);
 
-	if (state == KDBUS_HANDLE_BUS_OWNER)
+	if (state == KDBUS_HANDLE_BUS_OWNER ||
+	    state == KDBUS_HANDLE_DOMAIN_OWNER)
 		return -EBADFD;
 	if (state == KDBUS_HANDLE_CONNECTED && !(row && row->dead) &&
 	    !kdbus_conn_is_alive(handle->conn))
@@ -292,7 +100,7 @@ static int check_state(const struct kdbus_handle *handle,
 	if (!row || !(row->states & BIT(state)))
 		return -ENOTTY;
 	if (state == KDBUS_HANDLE_CONNECTED &&
-	    !(row->kinds & KDBUS_CONN_ORDINARY))
+	    !(row->kinds & kdbus_conn_kind(handle->conn)))
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -300,7 +108,7 @@ static int check_state(const struct kdbus_handle *handle,
 static long handle_ioctl(struct file *file, unsigned int ioctl,
 			 unsigned long arg)
 {
-	const struct kdbus_cmd_row *row = find_row(ioctl);
+	const struct kdbus_cmd_row *row = kdbus_ioctl_row(ioctl);
 	struct kdbus_handle *handle = file->private_data;
 	struct kdbus_cmd cmd;
 	int r;
@@ -338,7 +146,7 @@ static __poll_t handle_poll(struct file *file, struct poll_table_struct *wait)
 
 	if (!kdbus_conn_is_alive(conn))
 		return EPOLLERR | EPOLLHUP;
-	if (!kdbus_queue_is_empty(&conn->queue))
+	if (kdbus_queue_is_readable(&conn->queue))
 		mask |= EPOLLIN | EPOLLRDNORM;
 	return mask;
 }

@@ -7,7 +7,7 @@
  *
  * A handle is what stands behind an open device node. It begins as what was
  * opened, a control node or an endpoint, and changes once into something that
- * belongs to it: a bus, or a connection. That object ends when the last
+ * belongs to it: a bus, a domain, or a connection. That object ends when the last
  * descriptor of the handle is closed.
  *
  * What commands a handle takes depends on what it is; all of them are rows of
@@ -25,11 +25,13 @@
 
 struct kdbus_bus;
 struct kdbus_conn;
+struct kdbus_domain;
 struct kdbus_node;
 
 enum kdbus_handle_state {
 	KDBUS_HANDLE_CONTROL,
 	KDBUS_HANDLE_BUS_OWNER,
+	KDBUS_HANDLE_DOMAIN_OWNER,
 	KDBUS_HANDLE_ENDPOINT,
 	KDBUS_HANDLE_CONNECTED,
 };
@@ -40,6 +42,7 @@ enum kdbus_handle_state {
  * @state:	What it is at the moment
  * @node:	What was opened, with a reference, constant
  * @bus:	The bus it made, with a reference, when KDBUS_HANDLE_BUS_OWNER
+ * @domain:	The domain it made, with a reference, when KDBUS_HANDLE_DOMAIN_OWNER
  * @conn:	Its connection, with a reference, when KDBUS_HANDLE_CONNECTED
  */
 struct kdbus_handle {
@@ -48,12 +51,15 @@ struct kdbus_handle {
 	struct kdbus_node *node;
 	union {
 		struct kdbus_bus *bus;
+		struct kdbus_domain *domain;
 		struct kdbus_conn *conn;
 	};
 };
 
 extern const struct file_operations kdbus_handle_fops;
 
+void kdbus_handle_become(struct kdbus_handle *handle,
+			 enum kdbus_handle_state state);
 bool kdbus_is_handle(const struct file *file);
 
 #endif

@@ -16,6 +16,22 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
+/* letters, digits and '_' anywhere, '-' and '.' not at either end */
+static bool is_sysname(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (is_alpha(name[i]) || is_digit(name[i]) || name[i] == '_')
+			continue;
+		if (i > 0 && i < len - 1 && (name[i] == '-' || name[i] == '.'))
+			continue;
+		return false;
+	}
+
+	return len > 0;
+}
+
 /**
  * kdbus_sysname_check() - check the syntax of a system name
  * @name:	NUL-terminated string
@@ -27,22 +43,24 @@ static bool is_digit(char c)
  */
 int kdbus_sysname_check(const char *name)
 {
-	size_t i, len = strlen(name);
+	size_t len = strlen(name);
 
 	if (len > KDBUS_SYSNAME_MAX_LEN)
 		return -ENAMETOOLONG;
-	if (len == 0)
-		return -EINVAL;
+	return is_sysname(name, len) ? 0 : -EINVAL;
+}
 
-	for (i = 0; i < len; i++) {
-		if (is_alpha(name[i]) || is_digit(name[i]) || name[i] == '_')
-			continue;
-		if (i > 0 && i < len - 1 && (name[i] == '-' || name[i] == '.'))
-			continue;
-		return -EINVAL;
-	}
-
-	return 0;
+/**
+ * kdbus_match_name_is_valid() - check the syntax of a name in a match
+ * @name:	NUL-terminated string
+ *
+ * Documentation/kdbus.txt, section 16.2.
+ *
+ * Return: Whether it could be a name.
+ */
+bool kdbus_match_name_is_valid(const char *name)
+{
+	return is_sysname(name, strlen(name));
 }
 
 /**

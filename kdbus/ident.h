@@ -17,5 +17,6 @@
 
 int kdbus_sysname_check(const char *name);
 bool kdbus_name_is_valid(const char *name, bool allow_wildcard);
+bool kdbus_match_name_is_valid(const char *name);
 
 #endif

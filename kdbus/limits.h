@@ -42,6 +42,15 @@
  */
 #define KDBUS_PATH_MAX_LEN		767
 
+#define KDBUS_UPDATE_MAX_SIZE		SZ_32K
+#define KDBUS_MATCH_MAX_SIZE		SZ_32K
+
+/* matches, names owned and waited for, requests without a reply, each */
+#define KDBUS_MATCH_MAX			256
+#define KDBUS_CONN_MAX_NAMES		64
+#define KDBUS_CONN_MAX_WAITS		256
+#define KDBUS_CONN_MAX_REQUESTS_PENDING	128
+
 /* messages waiting in one connection */
 #define KDBUS_CONN_MAX_MSGS		256
 
@@ -51,6 +60,9 @@
  */
 #define KDBUS_CONN_FREE_MSGS		16
 #define KDBUS_CONN_MAX_MSGS_PER_USER	16
+
+/* descriptors that one user may have waiting in a connection of another */
+#define KDBUS_CONN_MAX_FDS_PER_USER	KDBUS_MSG_MAX_FDS
 
 /* connections and buses per user and domain */
 #define KDBUS_USER_MAX_CONN		256

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
 
 #include "bus.h"
 #include "cmd.h"
+#include "conn.h"
 #include "files.h"
 #include "ident.h"
 #include "item.h"
@@ -24,6 +27,19 @@ int kdbus_message_check(const struct kdbus_cmd *cmd)
 	const struct kdbus_msg *msg = cmd->data;
 
 	return msg->payload_type == KDBUS_PAYLOAD_KERNEL ? -EINVAL : 0;
+}
+
+static int check_flags(const struct kdbus_msg *msg)
+{
+	bool expect = msg->flags & KDBUS_MSG_FLAGS_EXPECT_REPLY;
+
+	if (expect && msg->timeout_ns == 0)
+		return -EINVAL;
+	if (expect && msg->dst_id == KDBUS_DST_ID_BROADCAST)
+		return -ENOTUNIQ;
+	if (msg->flags & KDBUS_MSG_FLAGS_SYNC_REPLY && !expect)
+		return -EINVAL;
+	return 0;
 }
 
 static int take_vec(struct kdbus_message *m, const struct kdbus_vec *vec)
@@ -198,8 +214,7 @@ static int check_destination(const struct kdbus_message *m)
  * kdbus_message_init() - make a message of a command
  * @m:		The message, uninitialised
  * @cmd:	KDBUS_CMD_MSG_SEND, kept until kdbus_message_release()
- * @bus:	Where it is sent
- * @src_id:	By whom
+ * @src:	Who sends it
  *
  * Documentation/kdbus.txt, section 10.
  *
@@ -209,7 +224,7 @@ static int check_destination(const struct kdbus_message *m)
  * be released.
  */
 int kdbus_message_init(struct kdbus_message *m, const struct kdbus_cmd *cmd,
-		       const struct kdbus_bus *bus, u64 src_id)
+		       struct kdbus_conn *src)
 {
 	int r;
 
@@ -217,12 +232,16 @@ int kdbus_message_init(struct kdbus_message *m, const struct kdbus_cmd *cmd,
 		.msg		= cmd->data,
 		.items		= kdbus_cmd_items(cmd),
 		.items_len	= kdbus_cmd_items_len(cmd),
-		.src_id		= src_id,
+		.src_id		= src->id,
 	};
 
-	r = take_items(m, bus);
+	r = check_flags(m->msg);
+	if (r == 0)
+		r = take_items(m, src->bus);
 	if (r == 0)
 		r = check_destination(m);
+	if (r == 0 && m->files)
+		r = kdbus_files_charge(m->files, src->user);
 	if (r < 0)
 		kdbus_message_release(m);
 	return r;
@@ -238,6 +257,8 @@ void kdbus_message_release(struct kdbus_message *m)
 {
 	kdbus_files_free(m->files);
 	m->files = NULL;
+	kvfree(m->data);
+	m->data = NULL;
 }
 
 static size_t dst_name_size(const struct kdbus_message *m)
@@ -342,6 +363,11 @@ static int write_data(const struct kdbus_message *m, struct kdbus_slice *slice)
 	size_t data = head_size(m);
 	int r;
 
+	if (m->data) {
+		kdbus_slice_write(slice, data, m->data, m->data_size);
+		return 0;
+	}
+
 	kdbus_items_foreach(item, m->items, m->items_len) {
 		if (item->type != KDBUS_ITEM_PAYLOAD_VEC)
 			continue;
@@ -359,6 +385,46 @@ static int write_data(const struct kdbus_message *m, struct kdbus_slice *slice)
 		if (r < 0)
 			return r;
 		data += item->vec.size;
+	}
+
+	return 0;
+}
+
+/**
+ * kdbus_message_snapshot() - read the payload once, for several receivers
+ * @m:		The message
+ *
+ * All of them get the same bytes, whatever the sender does meanwhile.
+ *
+ * Context: May sleep, for as long as user space likes: no locks may be held.
+ *
+ * Return: 0, -ENOMEM, or -EFAULT if payload cannot be read.
+ */
+int kdbus_message_snapshot(struct kdbus_message *m)
+{
+	const struct kdbus_item *item;
+	u8 *pos;
+
+	if (m->data || !m->data_size)
+		return 0;
+
+	/* NUL vecs leave zeros behind */
+	pos = kvzalloc(m->data_size, GFP_KERNEL_ACCOUNT);
+	if (!pos)
+		return -ENOMEM;
+	m->data = pos;
+
+	kdbus_items_foreach(item, m->items, m->items_len) {
+		if (item->type != KDBUS_ITEM_PAYLOAD_VEC)
+			continue;
+		if (!item->vec.address) {
+			pos += item->vec.size % 8;
+			continue;
+		}
+		if (copy_from_user(pos, u64_to_user_ptr(item->vec.address),
+				   item->vec.size))
+			return -EFAULT;
+		pos += item->vec.size;
 	}
 
 	return 0;

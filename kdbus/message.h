@@ -21,6 +21,7 @@
 
 struct kdbus_bus;
 struct kdbus_cmd;
+struct kdbus_conn;
 struct kdbus_files;
 struct kdbus_slice;
 
@@ -37,6 +38,8 @@ struct kdbus_slice;
  * @items_size:	Bytes of payload items and FDS item, as received
  * @data_size:	Bytes stored behind the items
  * @files:	Its files, or NULL
+ * @data:	A copy of the bytes of its vecs, or NULL to read them from the
+ *		sender when they are needed
  */
 struct kdbus_message {
 	const struct kdbus_msg *msg;
@@ -50,6 +53,7 @@ struct kdbus_message {
 	size_t items_size;
 	size_t data_size;
 	struct kdbus_files *files;
+	void *data;
 };
 
 static inline bool kdbus_message_is_broadcast(const struct kdbus_message *m)
@@ -57,9 +61,15 @@ static inline bool kdbus_message_is_broadcast(const struct kdbus_message *m)
 	return m->msg->dst_id == KDBUS_DST_ID_BROADCAST;
 }
 
+static inline bool kdbus_message_is_request(const struct kdbus_message *m)
+{
+	return m->msg->flags & KDBUS_MSG_FLAGS_EXPECT_REPLY;
+}
+
 int kdbus_message_check(const struct kdbus_cmd *cmd);
 int kdbus_message_init(struct kdbus_message *m, const struct kdbus_cmd *cmd,
-		       const struct kdbus_bus *bus, u64 src_id);
+		       struct kdbus_conn *src);
+int kdbus_message_snapshot(struct kdbus_message *m);
 void kdbus_message_release(struct kdbus_message *m);
 size_t kdbus_message_size(const struct kdbus_message *m);
 int kdbus_message_write(struct kdbus_message *m, struct kdbus_slice *slice);

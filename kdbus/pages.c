@@ -221,6 +221,30 @@ int kdbus_pages_write_user(struct kdbus_pages *pages, size_t offset,
 	return 0;
 }
 
+/**
+ * kdbus_pages_copy() - write bytes of another pool
+ * @pages:	The pages
+ * @offset:	Where to, populated and in use
+ * @src:	The other pages
+ * @src_offset:	Where from, populated and in use
+ * @size:	How much
+ */
+void kdbus_pages_copy(struct kdbus_pages *pages, size_t offset,
+		      struct kdbus_pages *src, size_t src_offset, size_t size)
+{
+	void *addr;
+	size_t n;
+
+	for (; size > 0; offset += n, src_offset += n, size -= n) {
+		n = chunk_size(src_offset, size);
+		addr = kmap_local_page(xa_load(&src->xa,
+					       src_offset >> PAGE_SHIFT));
+		kdbus_pages_write(pages, offset,
+				  addr + offset_in_page(src_offset), n);
+		kunmap_local(addr);
+	}
+}
+
 /* a page that is not there yet comes into being, to whoever looks at it */
 static struct page *fault_page(struct kdbus_pages *pages, unsigned long index)
 {

@@ -83,6 +83,8 @@ void kdbus_pages_write(struct kdbus_pages *pages, size_t offset,
 		       const void *src, size_t size);
 int kdbus_pages_write_user(struct kdbus_pages *pages, size_t offset,
 			   const void __user *src, size_t size);
+void kdbus_pages_copy(struct kdbus_pages *pages, size_t offset,
+		      struct kdbus_pages *src, size_t src_offset, size_t size);
 int kdbus_pages_mmap(struct kdbus_pages *pages, struct vm_area_struct *vma);
 
 int kdbus_pages_module_init(void);

@@ -16,6 +16,9 @@
 
 struct kdbus_conn;
 
+int kdbus_policy_own(const struct kdbus_conn *conn, const char *name);
+bool kdbus_policy_signal(const struct kdbus_conn *src,
+			 const struct kdbus_conn *dst);
 int kdbus_policy_talk(const struct kdbus_conn *src,
 		      const struct kdbus_conn *dst);
 

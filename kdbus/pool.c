@@ -159,7 +159,7 @@ static struct kdbus_slice *carve(struct kdbus_pool *pool, size_t size,
 
 	slice->public = false;
 	insert_busy(pool, slice);
-	pool->free_bytes -= size;
+	WRITE_ONCE(pool->free_bytes, pool->free_bytes - size);
 	pool->unused_low = min(pool->unused_low, unused_pages(pool));
 	return slice;
 }
@@ -207,6 +207,17 @@ struct kdbus_slice *kdbus_pool_alloc(struct kdbus_pool *pool, size_t size,
 	return slice;
 }
 
+/**
+ * kdbus_pool_left() - how much of a pool is in no slice
+ * @pool:	The pool
+ *
+ * Return: Bytes at the moment, not necessarily in one piece.
+ */
+size_t kdbus_pool_left(const struct kdbus_pool *pool)
+{
+	return READ_ONCE(pool->free_bytes);
+}
+
 static void merge_next(struct kdbus_pool *pool, struct kdbus_slice *slice)
 {
 	struct kdbus_slice *next;
@@ -231,7 +242,7 @@ static void free_locked(struct kdbus_pool *pool, struct kdbus_slice *slice)
 
 	rb_erase(&slice->rb, &pool->busy);
 	slice->busy = false;
-	pool->free_bytes += slice->size;
+	WRITE_ONCE(pool->free_bytes, pool->free_bytes + slice->size);
 
 	merge_next(pool, slice);
 	if (!list_is_first(&slice->entry, &pool->slices)) {
@@ -341,6 +352,17 @@ int kdbus_slice_write_user(struct kdbus_slice *slice, size_t offset,
 {
 	return kdbus_pages_write_user(&slice->pool->pages,
 				      slice->offset + offset, src, size);
+}
+
+/**
+ * kdbus_slice_copy() - copy a slice
+ * @dst:	Where to, at least as large, owned by the caller
+ * @src:	What, owned by the caller
+ */
+void kdbus_slice_copy(struct kdbus_slice *dst, const struct kdbus_slice *src)
+{
+	kdbus_pages_copy(&dst->pool->pages, dst->offset, &src->pool->pages,
+			 src->offset, src->size);
 }
 
 /**

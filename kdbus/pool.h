@@ -92,6 +92,7 @@ struct kdbus_pool *kdbus_pool_new(u64 size, const char *name);
 void kdbus_pool_put(struct kdbus_pool *pool);
 struct kdbus_slice *kdbus_pool_alloc(struct kdbus_pool *pool, size_t size,
 				     bool share);
+size_t kdbus_pool_left(const struct kdbus_pool *pool);
 int kdbus_pool_free(struct kdbus_pool *pool, u64 offset);
 void kdbus_pool_show(struct kdbus_pool *pool, struct seq_file *m);
 int kdbus_pool_mmap(struct kdbus_pool *pool, struct vm_area_struct *vma);
@@ -100,6 +101,7 @@ void kdbus_slice_free(struct kdbus_slice *slice);
 void kdbus_slice_publish(struct kdbus_slice *slice);
 void kdbus_slice_write(struct kdbus_slice *slice, size_t offset,
 		       const void *src, size_t size);
+void kdbus_slice_copy(struct kdbus_slice *dst, const struct kdbus_slice *src);
 int kdbus_slice_write_user(struct kdbus_slice *slice, size_t offset,
 			   const void __user *src, size_t size);
 

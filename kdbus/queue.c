@@ -8,14 +8,16 @@
 #include "memcg.h"
 #include "pool.h"
 #include "queue.h"
+#include "reply.h"
 
 static struct kmem_cache *kdbus_entry_cache;
 
 /**
  * kdbus_queue_init() - initialise a queue
  * @queue:	The queue
+ * @owner:	User of the connection, who outlives it
  */
-void kdbus_queue_init(struct kdbus_queue *queue)
+void kdbus_queue_init(struct kdbus_queue *queue, const struct kdbus_user *owner)
 {
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->fifo);
@@ -24,7 +26,18 @@ void kdbus_queue_init(struct kdbus_queue *queue)
 	queue->arrivals = 0;
 	queue->count = 0;
 	queue->closed = false;
-	kdbus_quota_init(&queue->quota);
+	kdbus_quota_init(&queue->quota, owner);
+}
+
+/**
+ * kdbus_queue_exit() - get rid of a queue
+ * @queue:	The queue, empty
+ *
+ * Context: May sleep.
+ */
+void kdbus_queue_exit(struct kdbus_queue *queue)
+{
+	kdbus_quota_exit(&queue->quota);
 }
 
 /**
@@ -39,14 +52,14 @@ bool kdbus_queue_is_closed(const struct kdbus_queue *queue)
 }
 
 /**
- * kdbus_queue_is_empty() - whether no message can be received
+ * kdbus_queue_is_readable() - whether a message can be received
  * @queue:	The queue
  *
- * Return: Whether it is empty at the moment.
+ * Return: Whether one can at the moment.
  */
-bool kdbus_queue_is_empty(const struct kdbus_queue *queue)
+bool kdbus_queue_is_readable(const struct kdbus_queue *queue)
 {
-	return list_empty_careful(&queue->fifo);
+	return READ_ONCE(queue->readable);
 }
 
 /**
@@ -76,7 +89,7 @@ static bool before(const struct kdbus_queue_entry *a,
 {
 	if (a->priority != b->priority)
 		return a->priority < b->priority;
-	return a->arrival < b->arrival;
+	return a->seq < b->seq;
 }
 
 static void link_sorted(struct kdbus_queue *queue,
@@ -100,17 +113,10 @@ static void link_sorted(struct kdbus_queue *queue,
 	rb_insert_color_cached(&entry->sorted, &queue->sorted, leftmost);
 }
 
-/* new entries go to the end at once, only those put back have to search */
-static void link_entry(struct kdbus_queue *queue, struct kdbus_queue_entry *entry)
+static void link_priority(struct kdbus_queue *queue,
+			  struct kdbus_queue_entry *entry)
 {
 	struct kdbus_queue_entry *pos;
-
-	lockdep_assert_held(&queue->lock);
-
-	list_for_each_entry_reverse(pos, &queue->fifo, fifo)
-		if (pos->arrival < entry->arrival)
-			break;
-	list_add(&entry->fifo, &pos->fifo);
 
 	if (entry->priority != 0) {
 		link_sorted(queue, entry);
@@ -118,9 +124,34 @@ static void link_entry(struct kdbus_queue *queue, struct kdbus_queue_entry *entr
 	}
 
 	list_for_each_entry_reverse(pos, &queue->normal, normal)
-		if (pos->arrival < entry->arrival)
+		if (pos->seq < entry->seq)
 			break;
 	list_add(&entry->normal, &pos->normal);
+}
+
+static void update_readable(struct kdbus_queue *queue)
+{
+	struct kdbus_queue_entry *first;
+
+	first = list_first_entry_or_null(&queue->fifo, struct kdbus_queue_entry,
+					 fifo);
+	WRITE_ONCE(queue->readable, first && !first->staged);
+}
+
+/* mostly the end is the place, and the search is short */
+static void link_entry(struct kdbus_queue *queue,
+		       struct kdbus_queue_entry *entry)
+{
+	struct kdbus_queue_entry *pos;
+
+	lockdep_assert_held(&queue->lock);
+
+	list_for_each_entry_reverse(pos, &queue->fifo, fifo)
+		if (!pos->staged && pos->seq < entry->seq)
+			break;
+	list_add(&entry->fifo, &pos->fifo);
+	link_priority(queue, entry);
+	update_readable(queue);
 }
 
 static void unlink_entry(struct kdbus_queue *queue, struct kdbus_queue_entry *entry)
@@ -128,6 +159,9 @@ static void unlink_entry(struct kdbus_queue *queue, struct kdbus_queue_entry *en
 	lockdep_assert_held(&queue->lock);
 
 	list_del(&entry->fifo);
+	update_readable(queue);
+	if (entry->staged)
+		return;
 	if (entry->priority == 0)
 		list_del(&entry->normal);
 	else
@@ -156,7 +190,7 @@ static struct kdbus_queue_entry *find(struct kdbus_queue *queue,
 
 	if (queue->closed)
 		return ERR_PTR(-ECONNRESET);
-	if (list_empty(&queue->fifo))
+	if (!queue->readable)
 		return ERR_PTR(-EAGAIN);
 	if (!pick->by_priority)
 		return list_first_entry(&queue->fifo, struct kdbus_queue_entry,
@@ -166,64 +200,116 @@ static struct kdbus_queue_entry *find(struct kdbus_queue *queue,
 	return entry->priority <= pick->priority ? entry : ERR_PTR(-ENOMSG);
 }
 
-static int push(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
-		struct kdbus_user *user, struct kdbus_share **spare)
+static int admit(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
+		 const struct kdbus_queue_push *how)
 {
-	struct kdbus_share *share = NULL;
+	int r;
 
 	lockdep_assert_held(&queue->lock);
 
-	if (user && queue->count >= KDBUS_CONN_MAX_MSGS)
+	if (how->guard && READ_ONCE(*how->guard) != how->expect)
+		return -ESTALE;
+	if (!how->unlimited && queue->count >= KDBUS_CONN_MAX_MSGS)
 		return -ENOBUFS;
 	if (queue->closed)
 		return -ECONNRESET;
 
-	if (user && queue->count >= KDBUS_CONN_FREE_MSGS) {
-		share = kdbus_quota_charge(&queue->quota, user, spare);
-		if (IS_ERR(share))
-			return PTR_ERR(share);
+	if (queue->count >= KDBUS_CONN_FREE_MSGS) {
+		r = kdbus_quota_count(&queue->quota, &entry->claim);
+		if (r < 0)
+			return r;
 	}
 
-	entry->share = share;
-	entry->arrival = queue->arrivals++;
-	link_entry(queue, entry);
+	queue->arrivals++;
 	WRITE_ONCE(queue->count, queue->count + 1);
 	return 0;
+}
+
+/* what is staged blocks what is behind it, so this goes to the very end */
+static void append(struct kdbus_queue *queue, struct kdbus_queue_entry *entry)
+{
+	lockdep_assert_held(&queue->lock);
+
+	list_add_tail(&entry->fifo, &queue->fifo);
+	if (!entry->staged)
+		link_priority(queue, entry);
+	update_readable(queue);
+}
+
+static int enqueue(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
+		   const struct kdbus_queue_push *how, bool stage)
+{
+	int r;
+
+	spin_lock(&queue->lock);
+	r = admit(queue, entry, how);
+	if (r == 0) {
+		entry->staged = stage;
+		if (!stage)
+			entry->seq = atomic64_inc_return(how->seq);
+		append(queue, entry);
+	}
+	spin_unlock(&queue->lock);
+
+	return r;
 }
 
 /**
  * kdbus_queue_push() - append a message
  * @queue:	The queue
  * @entry:	The message; on success the queue owns it
- * @user:	Whom to count it for, or NULL if limits do not apply
+ * @how:	Under which conditions
  *
  * Documentation/kdbus.txt, section 11.1.
  *
- * Context: May sleep.
+ * Context: Any.
  *
- * Return: 0, -ECONNRESET if the queue is closed, -ENOBUFS if it is full or the
- * share of the user is used up, -ENOMEM.
+ * Return: 0, -ESTALE if the guard says no, -ECONNRESET if the queue is closed,
+ * -ENOBUFS if it is full or the share of the user is used up.
  */
 int kdbus_queue_push(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
-		     struct kdbus_user *user)
+		     const struct kdbus_queue_push *how)
 {
-	struct kdbus_share *spare = NULL;
-	int r;
+	return enqueue(queue, entry, how, false);
+}
 
-	for (;;) {
-		spin_lock(&queue->lock);
-		r = push(queue, entry, user, &spare);
-		spin_unlock(&queue->lock);
-		if (r != -EAGAIN)
-			break;
+/**
+ * kdbus_queue_stage() - append a message that has no number yet
+ * @queue:	The queue
+ * @entry:	The message; on success the queue owns it
+ * @how:	Under which conditions
+ *
+ * To be followed by kdbus_queue_commit(). Only one message may be staged in a
+ * queue at a time.
+ *
+ * Context: Any.
+ *
+ * Return: As kdbus_queue_push().
+ */
+int kdbus_queue_stage(struct kdbus_queue *queue,
+		      struct kdbus_queue_entry *entry,
+		      const struct kdbus_queue_push *how)
+{
+	return enqueue(queue, entry, how, true);
+}
 
-		spare = kdbus_share_new(user);
-		if (!spare)
-			return -ENOMEM;
-	}
-
-	kdbus_share_free(spare);
-	return r;
+/**
+ * kdbus_queue_commit() - number a staged message
+ * @queue:	The queue it is staged in, kept from being emptied
+ * @entry:	The message
+ * @seq:	Its number
+ *
+ * Context: Any.
+ */
+void kdbus_queue_commit(struct kdbus_queue *queue,
+			struct kdbus_queue_entry *entry, u64 seq)
+{
+	spin_lock(&queue->lock);
+	list_del(&entry->fifo);
+	entry->seq = seq;
+	entry->staged = false;
+	link_entry(queue, entry);
+	spin_unlock(&queue->lock);
 }
 
 /**
@@ -310,16 +396,11 @@ bool kdbus_queue_untake(struct kdbus_queue *queue,
 void kdbus_queue_taken(struct kdbus_queue *queue,
 		       struct kdbus_queue_entry *entry)
 {
-	struct kdbus_share *share = NULL;
-
 	spin_lock(&queue->lock);
 	WRITE_ONCE(queue->count, queue->count - 1);
-	if (entry->share)
-		share = kdbus_quota_discharge(entry->share);
-	entry->share = NULL;
 	spin_unlock(&queue->lock);
 
-	kdbus_share_free(share);
+	kdbus_quota_release(&queue->quota, &entry->claim);
 }
 
 /**
@@ -348,29 +429,101 @@ int kdbus_queue_close(struct kdbus_queue *queue, bool only_if_empty)
 }
 
 /**
- * kdbus_queue_flush() - throw away what is in a closed queue
+ * kdbus_queue_next_dead() - take a message out of a closed queue
  * @queue:	The queue
  *
  * Context: May sleep.
+ *
+ * Return: The message, for good, or NULL if there are none left.
  */
-void kdbus_queue_flush(struct kdbus_queue *queue)
+struct kdbus_queue_entry *kdbus_queue_next_dead(struct kdbus_queue *queue)
 {
 	struct kdbus_queue_entry *entry;
 
-	for (;;) {
-		spin_lock(&queue->lock);
-		entry = list_first_entry_or_null(&queue->fifo,
-						 struct kdbus_queue_entry,
-						 fifo);
-		if (entry)
-			unlink_entry(queue, entry);
-		spin_unlock(&queue->lock);
-		if (!entry)
-			break;
+	spin_lock(&queue->lock);
+	entry = list_first_entry_or_null(&queue->fifo, struct kdbus_queue_entry,
+					 fifo);
+	if (entry)
+		unlink_entry(queue, entry);
+	spin_unlock(&queue->lock);
 
+	if (entry)
 		kdbus_queue_taken(queue, entry);
-		kdbus_queue_entry_free(entry);
+	return entry;
+}
+
+/**
+ * kdbus_queue_extract() - take out all messages that are to move elsewhere
+ * @queue:	The queue, locked
+ * @name_id:	Only those addressed to this registration, 0 for all
+ * @entries:	Where to put them, in order
+ *
+ * They count until kdbus_queue_taken().
+ *
+ * Context: Any; the lock of the queue is held.
+ */
+void kdbus_queue_extract(struct kdbus_queue *queue, u64 name_id,
+			 struct list_head *entries)
+{
+	struct kdbus_queue_entry *entry, *tmp;
+
+	list_for_each_entry_safe(entry, tmp, &queue->fifo, fifo) {
+		if (name_id && entry->name_id != name_id)
+			continue;
+		unlink_entry(queue, entry);
+		list_add_tail(&entry->fifo, entries);
 	}
+}
+
+/**
+ * kdbus_queue_append() - add messages that come from elsewhere
+ * @queue:	The queue
+ * @entries:	The messages, in order
+ * @seq:	Where numbers come from
+ *
+ * No limits apply.
+ *
+ * Context: Any.
+ *
+ * Return: 0; then @entries is empty. -ECONNRESET if the queue is closed.
+ */
+int kdbus_queue_append(struct kdbus_queue *queue, struct list_head *entries,
+		       atomic64_t *seq)
+{
+	struct kdbus_queue_entry *entry, *tmp;
+	int r = 0;
+
+	spin_lock(&queue->lock);
+	if (queue->closed) {
+		r = -ECONNRESET;
+		goto out;
+	}
+	list_for_each_entry_safe(entry, tmp, entries, fifo) {
+		list_del(&entry->fifo);
+		/* a place behind all that is here */
+		entry->seq = atomic64_inc_return(seq);
+		queue->arrivals++;
+		WRITE_ONCE(queue->count, queue->count + 1);
+		append(queue, entry);
+	}
+out:
+	spin_unlock(&queue->lock);
+	return r;
+}
+
+/**
+ * kdbus_queue_lost() - note that a message did not get here
+ * @queue:	The queue
+ *
+ * For messages whose sender is not told.
+ *
+ * Context: Any.
+ */
+void kdbus_queue_lost(struct kdbus_queue *queue)
+{
+	spin_lock(&queue->lock);
+	queue->lost++;
+	spin_unlock(&queue->lock);
 }
 
 /**
@@ -384,16 +537,18 @@ void kdbus_queue_flush(struct kdbus_queue *queue)
  */
 void kdbus_queue_show(struct kdbus_queue *queue, struct seq_file *m)
 {
+	u64 arrivals, lost;
 	unsigned int count;
-	u64 arrivals;
 
 	spin_lock(&queue->lock);
 	count = queue->count;
 	arrivals = queue->arrivals;
+	lost = queue->lost;
 	spin_unlock(&queue->lock);
 
 	seq_printf(m, "queued:\t%u\n", count);
 	seq_printf(m, "arrivals:\t%llu\n", arrivals);
+	seq_printf(m, "lost:\t%llu\n", lost);
 }
 
 /**
@@ -434,6 +589,7 @@ void kdbus_queue_entry_free(struct kdbus_queue_entry *entry)
 {
 	kdbus_slice_free(entry->slice);
 	kdbus_files_free(entry->files);
+	kdbus_reply_put(entry->reply);
 	kmem_cache_free(kdbus_entry_cache, entry);
 }
 

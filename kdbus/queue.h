@@ -16,12 +16,19 @@
  * rest works out, and puts it back in its place if it does not. Meanwhile it
  * still counts.
  *
+ * Messages are numbered when they are queued, and every receiver sees numbers
+ * rise. A message that goes to several queues gets one number, so it is put
+ * into each of them *staged* first, is numbered when it is everywhere, and is
+ * then committed. Nothing behind a staged message can be received. What was
+ * queued behind it meanwhile and has a lower number is let past.
+ *
  * Closing a queue is final. It is atomic with regard to everything else: a
  * message is either in the queue before, or refused.
  *
- * Locks: @lock is a spinlock, held briefly. Nothing nests inside.
+ * Locks: @lock is a spinlock, held briefly. Only that of the quota nests inside.
  */
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
@@ -30,6 +37,7 @@
 #include "quota.h"
 
 struct kdbus_files;
+struct kdbus_reply;
 struct kdbus_slice;
 struct seq_file;
 
@@ -41,6 +49,8 @@ struct seq_file;
  * @sorted:	The others, by priority, then arrival
  * @arrivals:	How many there have ever been
  * @count:	How many there are, with those being received
+ * @lost:	Messages that nobody else was told were lost
+ * @readable:	The first of them can be received
  * @closed:	No more messages
  * @quota:	Shares of the senders
  */
@@ -51,6 +61,8 @@ struct kdbus_queue {
 	struct rb_root_cached sorted;
 	u64 arrivals;
 	unsigned int count;
+	u64 lost;
+	bool readable;
 	bool closed;
 	struct kdbus_quota quota;
 };
@@ -60,11 +72,14 @@ struct kdbus_queue {
  * @fifo:	Place in the order of arrival
  * @normal:	Place among those with priority 0
  * @sorted:	Place among the others
- * @arrival:	Number in the order of arrival
+ * @seq:	Number of the message, its place in the order of arrival
+ * @staged:	Not committed
  * @priority:	Priority
+ * @name_id:	Registration of the name it was addressed to, or 0
  * @slice:	The message
  * @files:	Files that come with it, or NULL
- * @share:	Where it is counted, or NULL
+ * @reply:	The reply that is owed for it, with a reference, or NULL
+ * @claim:	What it takes up in the quota of its sender
  */
 struct kdbus_queue_entry {
 	struct list_head fifo;
@@ -72,11 +87,14 @@ struct kdbus_queue_entry {
 		struct list_head normal;
 		struct rb_node sorted;
 	};
-	u64 arrival;
+	u64 seq;
+	bool staged;
 	s64 priority;
+	u64 name_id;
 	struct kdbus_slice *slice;
 	struct kdbus_files *files;
-	struct kdbus_share *share;
+	struct kdbus_reply *reply;
+	struct kdbus_claim claim;
 };
 
 /**
@@ -89,13 +107,33 @@ struct kdbus_queue_pick {
 	s64 priority;
 };
 
-void kdbus_queue_init(struct kdbus_queue *queue);
+/**
+ * struct kdbus_queue_push - how to queue a message
+ * @unlimited:	The limit of messages does not apply
+ * @seq:	Where numbers come from
+ * @guard:	If not NULL, queue it only if *@guard is @expect
+ * @expect:	See @guard, which changes only under the lock of the queue
+ */
+struct kdbus_queue_push {
+	bool unlimited;
+	atomic64_t *seq;
+	void *const *guard;
+	const void *expect;
+};
+
+void kdbus_queue_init(struct kdbus_queue *queue, const struct kdbus_user *owner);
+void kdbus_queue_exit(struct kdbus_queue *queue);
 bool kdbus_queue_is_closed(const struct kdbus_queue *queue);
-bool kdbus_queue_is_empty(const struct kdbus_queue *queue);
+bool kdbus_queue_is_readable(const struct kdbus_queue *queue);
 bool kdbus_queue_is_full(const struct kdbus_queue *queue);
 bool kdbus_queue_is_crowded(const struct kdbus_queue *queue);
 int kdbus_queue_push(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
-		     struct kdbus_user *user);
+		     const struct kdbus_queue_push *how);
+int kdbus_queue_stage(struct kdbus_queue *queue,
+		      struct kdbus_queue_entry *entry,
+		      const struct kdbus_queue_push *how);
+void kdbus_queue_commit(struct kdbus_queue *queue,
+			struct kdbus_queue_entry *entry, u64 seq);
 int kdbus_queue_peek(struct kdbus_queue *queue,
 		     const struct kdbus_queue_pick *pick, size_t *offset);
 struct kdbus_queue_entry *kdbus_queue_take(struct kdbus_queue *queue,
@@ -105,7 +143,12 @@ bool kdbus_queue_untake(struct kdbus_queue *queue,
 void kdbus_queue_taken(struct kdbus_queue *queue,
 		       struct kdbus_queue_entry *entry);
 int kdbus_queue_close(struct kdbus_queue *queue, bool only_if_empty);
-void kdbus_queue_flush(struct kdbus_queue *queue);
+struct kdbus_queue_entry *kdbus_queue_next_dead(struct kdbus_queue *queue);
+void kdbus_queue_extract(struct kdbus_queue *queue, u64 name_id,
+			 struct list_head *entries);
+int kdbus_queue_append(struct kdbus_queue *queue, struct list_head *entries,
+		       atomic64_t *seq);
+void kdbus_queue_lost(struct kdbus_queue *queue);
 void kdbus_queue_show(struct kdbus_queue *queue, struct seq_file *m);
 
 struct kdbus_queue_entry *kdbus_queue_entry_new(struct kdbus_slice *slice,

@@ -7,23 +7,41 @@
 #include "user.h"
 
 /**
- * kdbus_quota_init() - initialise a quota
+ * kdbus_quota_init() - initialise the quota of a receiver
  * @quota:	The quota
+ * @owner:	User of the receiver, who outlives it
  */
-void kdbus_quota_init(struct kdbus_quota *quota)
+void kdbus_quota_init(struct kdbus_quota *quota, const struct kdbus_user *owner)
 {
+	spin_lock_init(&quota->lock);
+	quota->owner = owner;
 	INIT_LIST_HEAD(&quota->shares);
 }
 
+static void free_share(struct kdbus_share *share)
+{
+	if (share)
+		kdbus_user_put(share->user);
+	kfree(share);
+}
+
 /**
- * kdbus_share_new() - make a share to have at hand
- * @user:	Whose
+ * kdbus_quota_exit() - get rid of a quota
+ * @quota:	The quota, nothing claimed
  *
  * Context: May sleep.
- *
- * Return: The share, or NULL.
  */
-struct kdbus_share *kdbus_share_new(struct kdbus_user *user)
+void kdbus_quota_exit(struct kdbus_quota *quota)
+{
+	struct kdbus_share *share, *tmp;
+
+	list_for_each_entry_safe(share, tmp, &quota->shares, entry) {
+		WARN_ON_ONCE(share->claims);
+		free_share(share);
+	}
+}
+
+static struct kdbus_share *new_share(struct kdbus_user *user)
 {
 	struct kdbus_share *share;
 
@@ -33,72 +51,154 @@ struct kdbus_share *kdbus_share_new(struct kdbus_user *user)
 	return share;
 }
 
-/**
- * kdbus_share_free() - free a share that is in no quota
- * @share:	The share, or NULL
- *
- * Context: May sleep.
- */
-void kdbus_share_free(struct kdbus_share *share)
-{
-	if (share)
-		kdbus_user_put(share->user);
-	kfree(share);
-}
-
-/**
- * kdbus_quota_charge() - count one more message
- * @quota:	The quota
- * @user:	Who sends it
- * @spare:	A share to use if the user has none; set to NULL if used
- *
- * Documentation/kdbus.txt, section 5.3.
- *
- * Context: Any; the lock of the queue is held.
- *
- * Return: The share it is counted in, or an error pointer: -ENOBUFS if the
- * user's share is used up, -EAGAIN if a spare one is needed and @spare has
- * none.
- */
-struct kdbus_share *kdbus_quota_charge(struct kdbus_quota *quota,
-				       struct kdbus_user *user,
-				       struct kdbus_share **spare)
+static struct kdbus_share *find_share(struct kdbus_quota *quota,
+				      const struct kdbus_user *user)
 {
 	struct kdbus_share *share;
 
-	list_for_each_entry(share, &quota->shares, entry) {
-		if (share->user != user)
-			continue;
-		if (share->msgs >= KDBUS_CONN_MAX_MSGS_PER_USER)
-			return ERR_PTR(-ENOBUFS);
-		share->msgs++;
-		return share;
+	lockdep_assert_held(&quota->lock);
+
+	list_for_each_entry(share, &quota->shares, entry)
+		if (share->user == user)
+			return share;
+	return NULL;
+}
+
+static int check_share(const struct kdbus_quota *quota,
+		       const struct kdbus_share *share,
+		       const struct kdbus_claim *claim, size_t left)
+{
+	if (share->user == quota->owner)
+		return 0;
+	if (share->fds + claim->fds > KDBUS_CONN_MAX_FDS_PER_USER)
+		return -ENOBUFS;
+	/* the first message is judged by the pool alone */
+	if (share->bytes &&
+	    share->bytes + claim->bytes > (left + share->bytes) / 2)
+		return -ENOBUFS;
+	return 0;
+}
+
+static int claim_locked(struct kdbus_quota *quota, struct kdbus_user *user,
+			size_t left, struct kdbus_claim *claim,
+			struct kdbus_share **spare)
+{
+	struct kdbus_share *share = find_share(quota, user);
+	int r;
+
+	if (!share) {
+		share = *spare;
+		if (!share)
+			return -EAGAIN;
+		*spare = NULL;
+		list_add(&share->entry, &quota->shares);
 	}
 
-	share = *spare;
-	if (!share)
-		return ERR_PTR(-EAGAIN);
+	r = check_share(quota, share, claim, left);
+	if (r < 0)
+		return r;
 
-	*spare = NULL;
-	share->msgs = 1;
-	list_add(&share->entry, &quota->shares);
-	return share;
+	share->claims++;
+	share->bytes += claim->bytes;
+	share->fds += claim->fds;
+	claim->share = share;
+	return 0;
 }
 
 /**
- * kdbus_quota_discharge() - give a counted message back
- * @share:	Where it was counted
+ * kdbus_quota_claim() - claim what a message will take up
+ * @quota:	The quota of the receiver
+ * @user:	Who sends, NULL if limits do not apply
+ * @left:	Bytes of the pool in nobody's use
+ * @claim:	Bytes and descriptors of the message; the rest is filled in
  *
- * Context: Any; the lock of the queue is held.
+ * To be given back with kdbus_quota_release(). Documentation/kdbus.txt,
+ * section 5.3.
  *
- * Return: @share if nothing is counted in it any more; the caller frees it
- * without the lock. Else NULL.
+ * Context: May sleep.
+ *
+ * Return: 0, -ENOBUFS if it is more than the share of the user, or -ENOMEM.
  */
-struct kdbus_share *kdbus_quota_discharge(struct kdbus_share *share)
+int kdbus_quota_claim(struct kdbus_quota *quota, struct kdbus_user *user,
+		      size_t left, struct kdbus_claim *claim)
 {
-	if (--share->msgs > 0)
-		return NULL;
+	struct kdbus_share *spare = NULL;
+	int r;
 
-	list_del(&share->entry);
-	return share;
+	claim->share = NULL;
+	claim->counted = false;
+	if (!user)
+		return 0;
+
+	for (;;) {
+		spin_lock(&quota->lock);
+		r = claim_locked(quota, user, left, claim, &spare);
+		spin_unlock(&quota->lock);
+		if (r != -EAGAIN)
+			break;
+
+		spare = new_share(user);
+		if (!spare)
+			return -ENOMEM;
+	}
+
+	free_share(spare);
+	return r;
+}
+
+/**
+ * kdbus_quota_count() - count a message, beyond those that are free
+ * @quota:	The quota of the receiver
+ * @claim:	Of the message
+ *
+ * Context: Any.
+ *
+ * Return: 0, or -ENOBUFS if the share of the user is used up.
+ */
+int kdbus_quota_count(struct kdbus_quota *quota, struct kdbus_claim *claim)
+{
+	struct kdbus_share *share = claim->share;
+	int r = -ENOBUFS;
+
+	if (!share)
+		return 0;
+
+	spin_lock(&quota->lock);
+	if (share->msgs < KDBUS_CONN_MAX_MSGS_PER_USER) {
+		share->msgs++;
+		claim->counted = true;
+		r = 0;
+	}
+	spin_unlock(&quota->lock);
+
+	return r;
+}
+
+/**
+ * kdbus_quota_release() - give back what a message took up
+ * @quota:	The quota of the receiver
+ * @claim:	Of the message
+ *
+ * Context: May sleep.
+ */
+void kdbus_quota_release(struct kdbus_quota *quota, struct kdbus_claim *claim)
+{
+	struct kdbus_share *share = claim->share;
+
+	if (!share)
+		return;
+	claim->share = NULL;
+
+	spin_lock(&quota->lock);
+	share->bytes -= claim->bytes;
+	share->fds -= claim->fds;
+	share->msgs -= claim->counted;
+	if (--share->claims > 0 || list_is_singular(&quota->shares))
+		/* who sent last will probably send next */
+		share = NULL;
+	else
+		list_del(&share->entry);
+	spin_unlock(&quota->lock);
+
+	free_share(share);
 }

@@ -5,27 +5,46 @@
 /**
  * DOC: Quotas of senders
  *
- * A queue that is nearly full is shared out among the users who fill it. As
- * long as fewer than KDBUS_CONN_FREE_MSGS messages wait, nobody is counted;
- * beyond that, each sending user may add KDBUS_CONN_MAX_MSGS_PER_USER. A
- * counted message is given back when it leaves the queue, by whatever way.
+ * What others may take up at a receiver is shared out among the users who send
+ * to it, so that none of them can keep the rest from being heard. Each user has
+ * a share, in which all of its connections are counted together:
  *
- * A share exists as long as messages are counted in it. It refers to its user
- * only to compare, and holds a reference so that the comparison stays right.
+ * - bytes: of the pool, as far as other users have left it, a user may take up
+ *   one half. The next user may take half of the rest, and so on. Taking more
+ *   than that with one message is refused by the pool itself; here it is the
+ *   sum that counts.
+ * - descriptors: KDBUS_CONN_MAX_FDS_PER_USER.
+ * - messages: as long as fewer than KDBUS_CONN_FREE_MSGS messages wait, none
+ *   is counted; beyond, each user may add KDBUS_CONN_MAX_MSGS_PER_USER.
  *
- * Locks: the quota is part of a queue and guarded by the lock of the queue.
+ * Bytes and descriptors are claimed before room is taken in the pool, and not
+ * when the message is queued, so that a sender that never gets that far takes
+ * up no more than its share either. All is given back when the message leaves
+ * the queue, by whatever way.
+ *
+ * Nobody can starve themselves: bytes and descriptors are not limited for the
+ * user who owns the receiver. Nothing is limited for a capable sender, who is
+ * not counted at all, nor for the kernel.
+ *
+ * Locks: @lock is a spinlock that guards everything and nests inside the lock
+ * of the queue.
  */
 
 #include <linux/list.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 
 struct kdbus_user;
 
 /**
- * struct kdbus_quota - shares of a queue
- * @shares:	Users who have counted messages
+ * struct kdbus_quota - shares of a receiver
+ * @lock:	Guards the rest
+ * @owner:	User of the receiver, constant
+ * @shares:	Users who take something up, and the one who did so last
  */
 struct kdbus_quota {
+	spinlock_t lock;	/* shares */
+	const struct kdbus_user *owner;
 	struct list_head shares;
 };
 
@@ -33,20 +52,40 @@ struct kdbus_quota {
  * struct kdbus_share - one user's share
  * @entry:	Its place in the quota
  * @user:	The user, with a reference
- * @msgs:	Messages counted
+ * @claims:	Messages that refer to it
+ * @bytes:	Bytes they take up
+ * @fds:	Descriptors they carry
+ * @msgs:	How many of them are counted
  */
 struct kdbus_share {
 	struct list_head entry;
 	struct kdbus_user *user;
+	unsigned int claims;
+	size_t bytes;
+	unsigned int fds;
 	unsigned int msgs;
 };
 
-void kdbus_quota_init(struct kdbus_quota *quota);
-struct kdbus_share *kdbus_share_new(struct kdbus_user *user);
-void kdbus_share_free(struct kdbus_share *share);
-struct kdbus_share *kdbus_quota_charge(struct kdbus_quota *quota,
-				       struct kdbus_user *user,
-				       struct kdbus_share **spare);
-struct kdbus_share *kdbus_quota_discharge(struct kdbus_share *share);
+/**
+ * struct kdbus_claim - what one message takes up
+ * @share:	In whose share, NULL for nobody's
+ * @bytes:	Bytes
+ * @fds:	Descriptors
+ * @counted:	It is counted as a message
+ */
+struct kdbus_claim {
+	struct kdbus_share *share;
+	size_t bytes;
+	unsigned int fds;
+	bool counted;
+};
+
+void kdbus_quota_init(struct kdbus_quota *quota,
+		      const struct kdbus_user *owner);
+void kdbus_quota_exit(struct kdbus_quota *quota);
+int kdbus_quota_claim(struct kdbus_quota *quota, struct kdbus_user *user,
+		      size_t left, struct kdbus_claim *claim);
+int kdbus_quota_count(struct kdbus_quota *quota, struct kdbus_claim *claim);
+void kdbus_quota_release(struct kdbus_quota *quota, struct kdbus_claim *claim);
 
 #endif

@@ -42,6 +42,7 @@ struct kdbus_users {
  * @uid:	The user, constant
  * @buses:	Buses charged
  * @conns:	Connections charged
+ * @files:	Files in flight that its connections sent
  */
 struct kdbus_user {
 	struct kref kref;
@@ -50,6 +51,7 @@ struct kdbus_user {
 	kuid_t uid;
 	atomic_t buses;
 	atomic_t conns;
+	atomic_t files;
 };
 
 void kdbus_users_init(struct kdbus_users *users);

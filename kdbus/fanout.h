@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef __KDBUS_FANOUT_H
+#define __KDBUS_FANOUT_H
+
+/**
+ * DOC: One message, several receivers
+ *
+ * Broadcasts, notifications, and copies for monitors. Receivers are collected
+ * first, under the mutex of the bus; then each gets its copy written into its
+ * pool, without a lock; then all copies are queued together, numbered with one
+ * number, one such message at a time. So all receivers see all of these messages
+ * in the same order.
+ *
+ * A receiver that has no room, or is gone meanwhile, misses the message. Nobody
+ * else notices; its queue counts what it has lost.
+ *
+ * A fan-out lives on the stack of one function. It keeps the receivers.
+ */
+
+#include <linux/types.h>
+
+struct kdbus_bus;
+struct kdbus_conn;
+struct kdbus_event;
+struct kdbus_message;
+struct kdbus_msg;
+struct kdbus_queue_entry;
+
+/**
+ * struct kdbus_target - a receiver and its copy
+ * @conn:	The receiver, with a reference
+ * @entry:	Its copy, or NULL
+ * @queued:	It has got its copy
+ */
+struct kdbus_target {
+	struct kdbus_conn *conn;
+	struct kdbus_queue_entry *entry;
+	bool queued;
+};
+
+/**
+ * struct kdbus_fanout - receivers of a message
+ * @targets:	The receivers
+ * @n:		How many there are
+ * @max:	How many fit in @targets
+ */
+struct kdbus_fanout {
+	struct kdbus_target *targets;
+	unsigned int n;
+	unsigned int max;
+};
+
+void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m);
+bool kdbus_has_monitors(const struct kdbus_bus *bus);
+void kdbus_monitors_tell(struct kdbus_conn *src, struct kdbus_message *m);
+void kdbus_monitors_tell_kernel(struct kdbus_bus *bus,
+				const struct kdbus_msg *msg);
+void kdbus_monitor_add(struct kdbus_conn *conn);
+void kdbus_monitor_remove(struct kdbus_conn *conn);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef __KDBUS_RECV_H
+#define __KDBUS_RECV_H
+
+/**
+ * DOC: Receiving
+ *
+ * What a connection does with the messages in its queue: look at one, take it,
+ * throw it away, and give the memory back. Everything that can fail comes
+ * before anything that cannot be undone, so a message that could not be
+ * received is where it was.
+ *
+ * Locks: those of queue and pool, taken inside; called with none.
+ */
+
+struct kdbus_cmd;
+struct kdbus_conn;
+
+int kdbus_recv(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
+int kdbus_recv_free(struct kdbus_conn *conn, const struct kdbus_cmd *cmd);
+
+#endif
