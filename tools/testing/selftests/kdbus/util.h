@@ -43,10 +43,10 @@ typedef __u64 u64;
 #define KT_MASK_MAKE		0x3ULL
 #endif
 #ifndef KT_MASK_HELLO
-#define KT_MASK_HELLO		0x1ULL
+#define KT_MASK_HELLO		0xbULL
 #endif
 #ifndef KT_MASK_MSG_SEND
-#define KT_MASK_MSG_SEND	0x4ULL
+#define KT_MASK_MSG_SEND	0x7ULL
 #endif
 #ifndef KT_MASK_MSG_RECV
 #define KT_MASK_MSG_RECV	0x7ULL
@@ -144,6 +144,7 @@ pthread_t kt_thread(void *(*fn)(void *arg), void *arg);
 void kt_join(pthread_t t);
 void kt_wait_asleep(pid_t tid);	/* until that thread of ours sleeps */
 pid_t kt_tid(void);
+bool kt_parallel(void);		/* there is more than one processor */
 
 u64 kt_now_ms(void);
 u32 kt_rand(u32 *state);

@@ -1,0 +1,495 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Several threads at once: requests and names */
+
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "suites.h"
+
+#define POOL	(256 * KIB)
+#define RACE_MS	3000
+#define NAME	"foo.bar"
+#define USER	20101
+
+static struct bus bus;
+static struct conn a, b;
+static u32 rnd;
+
+static void prepare(void)
+{
+	rnd = kt_seed;
+	bus_make(&bus, KDBUS_MAKE_ACCESS_WORLD);
+	conn_open(&a, &bus, POOL);
+}
+
+static void spin(u32 *state, u32 most)
+{
+	volatile u32 n = kt_rand(state) % most;
+
+	while (n)
+		n--;
+}
+
+/* ------------------------------------------------------------------------ */
+/* Each asynchronous request ends once */
+
+#define BATCH	16
+
+/* without privileges: what is no reply is refused */
+static void *answer_all(void *arg)
+{
+	u32 state = kt_seed ^ 0x55;
+	u64 off;
+	int ret;
+
+	(void)arg;
+	kt_drop_caps();
+	for (;;) {
+		ret = conn_recv(&b, &off);
+		if (ret && ret != -EAGAIN)
+			return NULL;
+		if (ret) {
+			if (__atomic_load_n(&b.fd, __ATOMIC_SEQ_CST) < 0)
+				return NULL;
+			sched_yield();
+			continue;
+		}
+		spin(&state, 3000);
+		ret = reply(&b, a.id, conn_msg(&b, off)->cookie);
+		if (ret != -EPERM && ret != -ECONNRESET && ret != -EBADF)
+			kt_check_ret(ret, 0, "reply");
+		if (!ret || ret == -EPERM)
+			conn_free(&b, off);
+	}
+}
+
+static u64 note_outcome(u64 off)
+{
+	const struct kdbus_msg *m = conn_msg(&a, off);
+
+	if (m->src_id == KDBUS_SRC_ID_KERNEL)
+		kt_check(is_note(m, KDBUS_ITEM_REPLY_TIMEOUT) ||
+			 is_note(m, KDBUS_ITEM_REPLY_DEAD), "notification");
+	return m->cookie_reply;
+}
+
+static void collect(const bool *sent)
+{
+	unsigned int seen[BATCH] = { 0 }, i, left = 0;
+	u64 off, cookie;
+
+	for (i = 0; i < BATCH; i++)
+		left += sent[i];
+	while (left--) {
+		wait_readable(&a);
+		kt_assert_ret(conn_recv(&a, &off), 0, "RECV");
+		cookie = note_outcome(off);
+		kt_assert(cookie >= 1 && cookie <= BATCH, "cookie %llu",
+			  cookie);
+		seen[cookie - 1]++;
+		kt_check_ret(conn_free(&a, off), 0, "FREE");
+	}
+	expect_empty(&a);
+	for (i = 0; i < BATCH; i++)
+		kt_check(seen[i] == sent[i], "request %u: %u outcomes", i,
+			 seen[i]);
+}
+
+START_TEST(async_ends_once)
+{
+	u64 end = kt_now_ms() + RACE_MS;
+	unsigned int rounds = 0;
+	pthread_t t;
+	int i;
+
+	prepare();
+	while (kt_now_ms() < end && !kt->failures) {
+		bool sent[BATCH];
+
+		kt_become(USER);
+		conn_open(&b, &bus, POOL);
+		kt_become(0);
+		t = kt_thread(answer_all, NULL);
+		for (i = 0; i < BATCH; i++) {
+			u64 us = kt_rand(&rnd) % 300;
+
+			sent[i] = !request(&a, b.id, i + 1,
+					   i & 1 ? NEVER :
+					   now_ns() + us * 1000);
+			kt_check(sent[i], "request %d", i);
+		}
+		spin(&rnd, 100000);
+		close(b.fd);
+		__atomic_store_n(&b.fd, -1, __ATOMIC_SEQ_CST);
+		kt_join(t);
+		munmap(b.pool, b.pool_size);
+		collect(sent);
+		rounds++;
+	}
+	kt_check(rounds >= 5, "only %u rounds", rounds);
+	kt_check(pool_used(&a) == 0, "pool");
+}
+END_TEST
+
+/* ------------------------------------------------------------------------ */
+/* So does each synchronous one */
+
+static struct call call;
+static unsigned int interrupted;
+
+static void on_signal(int nr)
+{
+	(void)nr;
+}
+
+/* resumes until it ends otherwise */
+static void *ask_and_resume(void *arg)
+{
+	(void)arg;
+	do {
+		call.ret = kt_cmd(a.fd, KDBUS_CMD_MSG_SEND, &call.m);
+		interrupted += call.ret == -EINTR;
+	} while (call.ret == -EINTR);
+	__atomic_store_n(&call.done, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+struct answer {
+	int ret;
+	u32 rnd;
+};
+
+static void *answer_one(void *arg)
+{
+	struct answer *answer = arg;
+	u64 off;
+
+	wait_readable(&b);
+	kt_assert_ret(conn_recv(&b, &off), 0, "RECV");
+	conn_free(&b, off);
+	spin(&answer->rnd, 300000);
+	answer->ret = reply(&b, a.id, 7);
+	return NULL;
+}
+
+/* signals are only for those with time enough to resume */
+static void sync_round(bool hits)
+{
+	u64 deadline = hits ? in_ms(60000) : now_ns() + kt_rand(&rnd) % 200000;
+	struct answer answer = { .rnd = kt_rand(&rnd) };
+	unsigned int messages;
+	pthread_t t1, t2;
+
+	call_init(&call, &a, b.id, 7, deadline);
+	t1 = kt_thread(answer_one, &answer);
+	t2 = kt_thread(ask_and_resume, NULL);
+	while (!__atomic_load_n(&call.done, __ATOMIC_SEQ_CST)) {
+		spin(&rnd, 5000);
+		if (hits && kt_rand(&rnd) % 4 == 0)
+			pthread_kill(t2, SIGUSR1);
+		if (kt_rand(&rnd) % 256 == 0) {
+			int ret = cancel(&a, 7);
+
+			if (ret)
+				kt_check_ret(ret, -ENOENT, "cancel");
+		}
+	}
+	kt_join(t2);
+	kt_join(t1);
+	/* ECONNRESET: the wait ended while the reply was written */
+	if (!call.ret || answer.ret != -ECONNRESET)
+		kt_check_ret(answer.ret, 0, "reply");
+	messages = conn_drain(&a);
+	if (call.ret) {
+		kt_check(call.ret == -ECANCELED ||
+			 (call.ret == -ETIMEDOUT && !hits), "result %s",
+			 kt_err(call.ret));
+		kt_check(messages == !answer.ret, "%s, late reply: %u messages",
+			 kt_err(call.ret), messages);
+	} else {
+		kt_check(conn_msg(&a, call.m.msg.offset_reply)->cookie_reply ==
+			 7, "reply");
+		kt_check_ret(conn_free(&a, call.m.msg.offset_reply), 0, "FREE");
+		kt_check(messages == 0, "reply twice");
+	}
+	expect_empty(&b);
+	kt_check(pool_used(&a) == 0 && pool_used(&b) == 0, "pools");
+}
+
+START_TEST(sync_ends_once)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	u64 end = kt_now_ms() + RACE_MS;
+	unsigned int rounds = 0;
+
+	prepare();
+	conn_open(&b, &bus, POOL);
+	kt_assert(!sigaction(SIGUSR1, &sa, NULL), "sigaction: %m");
+	while (kt_now_ms() < end && !kt->failures)
+		sync_round(rounds++ & 1);
+	kt_check(rounds >= 5, "only %u rounds", rounds);
+	/* signals do not come at odd moments where nothing runs beside */
+	kt_check(interrupted > 0 || !kt_parallel(), "never interrupted");
+	kt_note("%u rounds, interrupted %u times", rounds, interrupted);
+}
+END_TEST
+
+/* ------------------------------------------------------------------------ */
+/* Names */
+
+static bool stop;
+
+static void *fight_for_name(void *arg)
+{
+	u32 state = kt_seed + 31 * (uintptr_t)arg;
+	struct conn c;
+	int ret;
+
+	conn_open(&c, &bus, KT_PAGE);
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
+		ret = name_acquire(&c, NAME, kt_rand(&state) & 7);
+		kt_check(!ret || ret == -EEXIST || ret == -EALREADY,
+			 "acquire: %s", kt_err(ret));
+		spin(&state, 2000);
+		if (kt_rand(&state) % 4 == 0) {
+			conn_close(&c);
+			conn_open(&c, &bus, KT_PAGE);
+			continue;
+		}
+		ret = name_release(&c, NAME);
+		kt_check(!ret || ret == -EADDRINUSE || ret == -ESRCH,
+			 "release: %s", kt_err(ret));
+	}
+	conn_close(&c);
+	return NULL;
+}
+
+START_TEST(acquire_release_death)
+{
+	u64 end = kt_now_ms() + RACE_MS;
+	pthread_t t[3];
+	size_t i;
+	int ret;
+
+	prepare();
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		t[i] = kt_thread(fight_for_name, (void *)(i + 1));
+	while (kt_now_ms() < end) {
+		ret = send_name(&a, NAME, 1);
+		kt_check(!ret || ret == -ESRCH || ret == -ENOBUFS ||
+			 ret == -EXFULL || ret == -ECONNRESET,
+			 "send: %s", kt_err(ret));
+		/* one owner at most: checked inside */
+		name_owner(&a, NAME, NULL);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		kt_join(t[i]);
+	kt_check(name_owner(&a, NAME, NULL) == 0, "somebody still has it");
+	kt_check_ret(name_acquire(&a, NAME, 0), 0, "acquire");
+}
+END_TEST
+
+#define SENDERS	2
+#define SENDS	250
+
+static void *send_to_name(void *arg)
+{
+	u32 state = kt_seed + (uintptr_t)arg;
+	struct conn c;
+	int i;
+
+	conn_open(&c, &bus, KT_PAGE);
+	for (i = 0; i < SENDS; i++) {
+		kt_check_ret(send_name(&c, NAME, (uintptr_t)arg * 1000 + i), 0,
+			     "send %d", i);
+		spin(&state, 3000);
+	}
+	conn_close(&c);
+	return NULL;
+}
+
+static void handover_round(struct conn *s, struct conn *last)
+{
+	u64 next[SENDERS] = { 0 }, off, who;
+	pthread_t t[SENDERS];
+	size_t i;
+
+	for (i = 0; i < SENDERS; i++)
+		t[i] = kt_thread(send_to_name, (void *)i);
+	for (i = 0; i < 60; i++) {
+		kt_check_ret(name_acquire(s, NAME, 0), 0, "take over");
+		spin(&rnd, 3000);
+		kt_check_ret(name_release(s, NAME), 0, "hand back");
+		spin(&rnd, 3000);
+	}
+	for (i = 0; i < SENDERS; i++)
+		kt_join(t[i]);
+	expect_empty(s);
+	kt_check_ret(name_acquire(last, NAME, 0), 0, "take over at last");
+	for (i = 0; i < SENDERS * SENDS; i++) {
+		const struct kdbus_msg *m = conn_recv_msg(last, &off);
+
+		who = m->cookie / 1000;
+		kt_check(m->cookie % 1000 == next[who], "%llu, not %llu",
+			 m->cookie, next[who]);
+		next[who] = m->cookie % 1000 + 1;
+		conn_free(last, off);
+	}
+	expect_empty(last);
+	kt_check_ret(name_release(last, NAME), 0, "release");
+}
+
+START_TEST(handover_while_sending)
+{
+	u64 end = kt_now_ms() + RACE_MS;
+	struct conn act, s, last;
+	unsigned int rounds = 0;
+
+	prepare();
+	conn_open(&s, &bus, POOL);
+	conn_open(&last, &bus, POOL);
+	activator_open(&act, &bus, 0, NAME, POOL);
+	for (; kt_now_ms() < end && !kt->failures; rounds++)
+		handover_round(&s, &last);
+	kt_check(rounds >= (kt_parallel() ? 2 : 1), "only %u rounds", rounds);
+	kt_check(pool_used(&act) == 0 && pool_used(&s) == 0 &&
+		 pool_used(&last) == 0, "pools");
+}
+END_TEST
+
+#define REQUESTS	100
+
+static void *request_by_name(void *arg)
+{
+	int i;
+
+	for (i = 0; i < REQUESTS; i++) {
+		kt_check_ret(request_name(&a, NAME, i + 1, NEVER), 0,
+			     "request %d", i);
+		spin(arg, 3000);
+	}
+	return NULL;
+}
+
+static void handover_requests_round(struct conn *s, struct conn *last)
+{
+	u32 state = kt_rand(&rnd);
+	pthread_t t = kt_thread(request_by_name, &state);
+	int i;
+
+	for (i = 0; i < 60; i++) {
+		kt_check_ret(name_acquire(s, NAME, 0), 0, "take over");
+		spin(&rnd, 3000);
+		kt_check_ret(name_release(s, NAME), 0, "hand back");
+		spin(&rnd, 3000);
+	}
+	kt_join(t);
+	kt_check_ret(name_acquire(last, NAME, 0), 0, "take over at last");
+	for (i = 1; i <= REQUESTS; i++) {
+		expect_msg(last, i, 0);
+		kt_check_ret(reply(last, a.id, i), 0, "reply");
+		expect_msg(&a, 1000 + i, i);
+	}
+	expect_empty(last);
+}
+
+/* each request is moved with what is owed for it, or not at all */
+START_TEST(handover_of_requests)
+{
+	u64 end = kt_now_ms() + RACE_MS;
+	struct conn act, s, last;
+	unsigned int rounds = 0;
+
+	prepare();
+	activator_open(&act, &bus, 0, NAME, POOL);
+	for (; kt_now_ms() < end && !kt->failures; rounds++) {
+		conn_open(&s, &bus, POOL);
+		conn_open(&last, &bus, POOL);
+		handover_requests_round(&s, &last);
+		conn_close(&s);
+		conn_close(&last);
+		/* nothing is owed any more */
+		expect_empty(&a);
+	}
+	kt_check(rounds >= 2, "only %u rounds", rounds);
+	conn_close(&act);
+	expect_empty(&a);
+}
+END_TEST
+
+/* ------------------------------------------------------------------------ */
+/* The end of the bus ends everything */
+
+static struct conn all[4];
+
+static void *do_all(void *arg)
+{
+	struct conn *c = arg;
+	u32 state = kt_seed + c->id;
+	struct blob *m = malloc(sizeof(*m));
+	int ret;
+
+	do {
+		struct conn *to = &all[kt_rand(&state) % ARRAY_SIZE(all)];
+
+		request_init(m, to->id, NULL, 7, in_ms(2));
+		if (kt_rand(&state) & 1)
+			m->msg.flags = SYNC;
+		ret = conn_send(c, m);
+		if (!ret && m->msg.flags == SYNC)
+			conn_free(c, m->msg.offset_reply);
+		if (kt_rand(&state) & 1)
+			name_acquire(c, NAME, kt_rand(&state) & 7);
+		reply(c, to->id, 7);
+		ret = conn_recv_flags(c, KDBUS_RECV_DROP, NULL);
+		name_release(c, NAME);
+	} while (ret != -ECONNRESET);
+	free(m);
+	return NULL;
+}
+
+START_TEST(bus_dies)
+{
+	u64 end = kt_now_ms() + RACE_MS, until;
+	unsigned int rounds = 0;
+	pthread_t t[ARRAY_SIZE(all)];
+	size_t i;
+
+	rnd = kt_seed;
+	while (kt_now_ms() < end && !kt->failures) {
+		bus_make(&bus, 0);
+		for (i = 0; i < ARRAY_SIZE(all); i++)
+			conn_open(&all[i], &bus, POOL);
+		for (i = 0; i < ARRAY_SIZE(all); i++)
+			t[i] = kt_thread(do_all, &all[i]);
+		until = in_ms(kt_rand(&rnd) % 20);
+		while (now_ns() < until)
+			sched_yield();
+		bus_close(&bus);
+		for (i = 0; i < ARRAY_SIZE(all); i++)
+			kt_join(t[i]);
+		for (i = 0; i < ARRAY_SIZE(all); i++)
+			conn_close(&all[i]);
+		rounds++;
+	}
+	kt_check(rounds >= 5, "only %u rounds", rounds);
+}
+END_TEST
+
+void suite_race2(void)
+{
+	kt_suite("race2");
+	kt_test(async_ends_once);
+	kt_test(sync_ends_once);
+	kt_test(acquire_release_death);
+	kt_test(handover_while_sending);
+	kt_test(handover_of_requests);
+	kt_test(bus_dies);
+}
