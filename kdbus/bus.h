@@ -10,9 +10,10 @@
  * ends when the handle that made it is closed. Its children are endpoints, the
  * first of which, called "bus", lives as long as the bus.
  *
- * Locks: @conns is looked up under RCU and changed under its own lock. What a
- * lookup finds may be disconnected a moment later; it is the connection's queue
- * that decides whether a message still goes in.
+ * Locks: @conns is looked up under RCU and changed under @lock, so that whoever
+ * holds that sees all of it. What a lookup finds may be disconnected a moment
+ * later; it is the connection's queue that decides whether a message still goes
+ * in.
  */
 
 #include <linux/atomic.h>
@@ -42,7 +43,7 @@ struct kdbus_conn;
  * @gid:	With which group, constant
  * @user:	Accounting record of the creator, with a reference
  * @charged:	Whether the bus counts there
- * @lock:	Guards names, matches, monitors and @events
+ * @lock:	Guards @conns, names, matches, monitors and @events
  * @names:	Well-known names
  * @matches:	Who wants which broadcasts
  * @monitors:	Who sees all messages

@@ -196,8 +196,10 @@ static int conn_publish(struct kdbus_conn *conn)
 {
 	int r;
 
+	mutex_lock(&conn->bus->lock);
 	r = xa_err(xa_store(&conn->bus->conns, conn->id, conn,
 			    GFP_KERNEL_ACCOUNT));
+	mutex_unlock(&conn->bus->lock);
 	if (r == 0 && conn->flags & KDBUS_HELLO_MONITOR)
 		kdbus_monitor_add(conn);
 	return r;
@@ -365,7 +367,9 @@ int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle)
 	wait_event(conn->wait, atomic_read(&conn->active) == KDBUS_CONN_CLOSED);
 
 	kdbus_replies_shutdown_requests(conn);
+	mutex_lock(&conn->bus->lock);
 	xa_erase(&conn->bus->conns, conn->id);
+	mutex_unlock(&conn->bus->lock);
 	kdbus_monitor_remove(conn);
 	kdbus_matches_drop(conn);
 	kdbus_names_drop(conn);
