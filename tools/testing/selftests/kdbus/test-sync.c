@@ -185,7 +185,8 @@ static void check_cloexec(int fd)
 	kt_check(fcntl(fd, F_GETFD) == FD_CLOEXEC, "descriptor %d", fd);
 }
 
-static void reply_with_files(int p[2])
+/* returns the memfd: to close it makes its number free for the waiter */
+static int reply_with_files(int p[2])
 {
 	int memfd = kt_memfd(5000, KT_SEALS, 9);
 	struct blob r;
@@ -195,7 +196,7 @@ static void reply_with_files(int p[2])
 	msg_memfd(&r, memfd, 5000);
 	blob_add(&r, KDBUS_ITEM_FDS, p, 2 * sizeof(int));
 	kt_check_ret(conn_send(&b, &r), 0, "reply with files");
-	close(memfd);
+	return memfd;
 }
 
 /* as found in the reply in the pool of @a */
@@ -256,7 +257,7 @@ START_TEST(files_in_waiter)
 	pid = kt_fork_as(0, 0, child_asks, NULL);
 	wait_readable(&b);
 	open_before = count_open();
-	reply_with_files(p);
+	close(reply_with_files(p));
 	kt_check(kt_wait(pid) == 0, "child");
 	close(p[0]);
 	close(p[1]);
@@ -280,7 +281,7 @@ START_TEST(no_room_for_files)
 	lim = old;
 	lim.rlim_cur = next + 3;
 	kt_assert(!setrlimit(RLIMIT_NOFILE, &lim), "setrlimit: %m");
-	reply_with_files(p);
+	close(reply_with_files(p));
 	end_failed(&call, EMFILE);
 	kt_assert(!setrlimit(RLIMIT_NOFILE, &old), "setrlimit: %m");
 	kt_check(dup(0) == next, "descriptors were installed");
@@ -796,7 +797,7 @@ START_TEST(offset_not_writable_files)
 	call_init(&call, &a, b.id, 7, in_ms(LONG));
 	call.msg = kt_half_ro(&call.m, 72, 64);
 	call_run(&call);
-	reply_with_files(p);
+	close(reply_with_files(p));
 	kt_check_ret(call_end(&call), -EFAULT, "offset_reply not writable");
 	kt_check(pool_used(&a) == 0, "pool");
 	kt_check(count_open() == before + 2, "descriptors were installed");
