@@ -120,6 +120,23 @@ static void write_all(struct kdbus_fanout *f, struct kdbus_message *m,
 	}
 }
 
+/* a message of the kernel for each receiver */
+static void tell_kernel(struct kdbus_fanout *f, struct kdbus_bus *bus,
+			const struct kdbus_msg *msg)
+{
+	struct kdbus_queue_push how = { .seq = &bus->domain->msg_seq };
+	struct kdbus_queue_entry *entry;
+	unsigned int i;
+
+	for (i = 0; i < f->n; i++) {
+		entry = kdbus_deliver_write_kernel(msg, f->targets[i].conn);
+		if (!IS_ERR(entry))
+			f->targets[i].entry = entry;
+	}
+	if (f->n)
+		queue_all(f, bus, &how);
+}
+
 struct broadcast {
 	struct kdbus_fanout f;
 	struct kdbus_conn *src;
@@ -181,24 +198,13 @@ static int add_listener(struct kdbus_conn *conn, void *data)
  */
 void kdbus_deliver_event(struct kdbus_bus *bus, struct kdbus_event *event)
 {
-	struct kdbus_queue_push how = { .seq = &bus->domain->msg_seq };
-	struct kdbus_queue_entry *entry;
 	struct kdbus_fanout f = {};
-	unsigned int i;
 
 	mutex_lock(&bus->lock);
 	kdbus_match_event(bus, event, add_listener, &f);
 	mutex_unlock(&bus->lock);
 
-	for (i = 0; i < f.n; i++) {
-		entry = kdbus_deliver_write_kernel(&event->msg,
-						   f.targets[i].conn);
-		if (!IS_ERR(entry))
-			f.targets[i].entry = entry;
-	}
-	if (f.n)
-		queue_all(&f, bus, &how);
-
+	tell_kernel(&f, bus, &event->msg);
 	release(&f);
 }
 
@@ -259,19 +265,10 @@ void kdbus_monitors_tell(struct kdbus_conn *src, struct kdbus_message *m)
 void kdbus_monitors_tell_kernel(struct kdbus_bus *bus,
 				const struct kdbus_msg *msg)
 {
-	struct kdbus_queue_push how = { .seq = &bus->domain->msg_seq };
-	struct kdbus_queue_entry *entry;
 	struct kdbus_fanout f = {};
-	unsigned int i;
 
 	collect_monitors(&f, bus);
-	for (i = 0; i < f.n; i++) {
-		entry = kdbus_deliver_write_kernel(msg, f.targets[i].conn);
-		if (!IS_ERR(entry))
-			f.targets[i].entry = entry;
-	}
-	if (f.n)
-		queue_all(&f, bus, &how);
+	tell_kernel(&f, bus, msg);
 	release(&f);
 }
 

@@ -196,16 +196,21 @@ static bool end_locked(struct kdbus_reply *reply, int result)
 	return true;
 }
 
+/* whoever ends it gives the answer, if there is one */
 static bool end_for(struct kdbus_conn *requester, struct kdbus_reply *reply,
-		    int result)
+		    int result, struct kdbus_slice *slice,
+		    struct kdbus_files *files)
 {
 	struct kdbus_replies *replies = &requester->replies;
 	bool won, drop = false;
 
 	spin_lock(&replies->lock);
 	won = !reply->ended && reply->linked;
-	if (won)
+	if (won) {
+		reply->slice = slice;
+		reply->files = files;
 		drop = end_locked(reply, result);
+	}
 	spin_unlock(&replies->lock);
 
 	if (won)
@@ -226,7 +231,7 @@ static bool end_for(struct kdbus_conn *requester, struct kdbus_reply *reply,
  */
 bool kdbus_reply_end(struct kdbus_reply *reply, int result)
 {
-	return end_for(reply->requester, reply, result);
+	return end_for(reply->requester, reply, result, NULL, NULL);
 }
 
 /**
@@ -244,7 +249,7 @@ void kdbus_reply_abandon(struct kdbus_reply *reply)
 	if (!requester)
 		return;
 
-	if (end_for(requester, reply, -EPIPE) && !reply->sync)
+	if (end_for(requester, reply, -EPIPE, NULL, NULL) && !reply->sync)
 		kdbus_notify_reply(requester, KDBUS_ITEM_REPLY_DEAD,
 				   reply->cookie);
 	kdbus_conn_put(requester);
@@ -339,23 +344,7 @@ void kdbus_reply_unhold(struct kdbus_reply *reply)
 bool kdbus_reply_answer(struct kdbus_reply *reply, struct kdbus_slice *slice,
 			struct kdbus_files *files)
 {
-	struct kdbus_replies *replies = &reply->requester->replies;
-	bool won, drop = false;
-
-	spin_lock(&replies->lock);
-	won = !reply->ended && reply->linked;
-	if (won) {
-		reply->slice = slice;
-		reply->files = files;
-		drop = end_locked(reply, 0);
-	}
-	spin_unlock(&replies->lock);
-
-	if (won)
-		wake_up_interruptible(&reply->wait);
-	if (drop)
-		kdbus_reply_put(reply);
-	return won;
+	return end_for(reply->requester, reply, 0, slice, files);
 }
 
 /**
