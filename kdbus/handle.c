@@ -187,14 +187,3 @@ const struct file_operations kdbus_handle_fops = {
 	.llseek		= noop_llseek,
 	.show_fdinfo	= handle_show_fdinfo,
 };
-
-/**
- * kdbus_is_handle() - whether a file is a handle of this driver
- * @file:	The file
- *
- * Return: Whether it is, of whatever state.
- */
-bool kdbus_is_handle(const struct file *file)
-{
-	return file->f_op == &kdbus_handle_fops;
-}

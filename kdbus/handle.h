@@ -60,6 +60,5 @@ extern const struct file_operations kdbus_handle_fops;
 
 void kdbus_handle_become(struct kdbus_handle *handle,
 			 enum kdbus_handle_state state);
-bool kdbus_is_handle(const struct file *file);
 
 #endif

@@ -4,11 +4,11 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <linux/module.h>
 #include <linux/net.h>
 #include <net/sock.h>
 
 #include "compat/shmem_fs.h"
-#include "handle.h"
 #include "memfd.h"
 
 #define KDBUS_MEMFD_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -95,7 +95,8 @@ struct file *kdbus_passable_get(int fd)
 	if (file->f_mode & FMODE_PATH)
 		return file;
 
-	if (kdbus_is_handle(file) || is_unix_socket(file) ||
+	/* the files of this module are handles */
+	if (file->f_op->owner == THIS_MODULE || is_unix_socket(file) ||
 	    is_io_uring(file)) {
 		fput(file);
 		return ERR_PTR(-EOPNOTSUPP);
