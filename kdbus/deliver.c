@@ -324,8 +324,7 @@ static int make_request(struct way *way, const struct kdbus_message *m)
 		return -EMLINK;
 
 	way->request = kdbus_reply_new(way->src, msg->cookie, msg->timeout_ns,
-				       msg->flags & KDBUS_MSG_FLAGS_SYNC_REPLY,
-				       way->name ? way->name->id : 0);
+				       msg->flags & KDBUS_MSG_FLAGS_SYNC_REPLY);
 	return way->request ? 0 : -ENOMEM;
 }
 

@@ -17,14 +17,13 @@
  * @cookie:	Cookie of the request
  * @timeout_ns:	Until when, in ns of CLOCK_MONOTONIC
  * @sync:	Whether the requester will sleep
- * @name_id:	Registration of the name the request is addressed to, or 0
  *
  * Context: May sleep.
  *
  * Return: The reply, with a reference, or NULL.
  */
 struct kdbus_reply *kdbus_reply_new(struct kdbus_conn *requester, u64 cookie,
-				    u64 timeout_ns, bool sync, u64 name_id)
+				    u64 timeout_ns, bool sync)
 {
 	struct kdbus_reply *reply;
 
@@ -36,7 +35,6 @@ struct kdbus_reply *kdbus_reply_new(struct kdbus_conn *requester, u64 cookie,
 	reply->requester = requester;
 	reply->cookie = cookie;
 	reply->sync = sync;
-	reply->name_id = name_id;
 	timerqueue_init(&reply->deadline);
 	reply->deadline.expires = min_t(u64, timeout_ns, KTIME_MAX);
 	INIT_LIST_HEAD(&reply->owed);

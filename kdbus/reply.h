@@ -83,7 +83,6 @@ struct kdbus_replies {
  * @requester:	Who waits for it, constant; valid under RCU if not @ended
  * @replier:	Who owes it; guarded by the locks of both
  * @cookie:	Cookie of the request, constant
- * @name_id:	Registration of the name it was addressed to, or 0, constant
  * @sync:	Whether the requester sleeps, constant
  * @ended:	No answer is accepted any more
  * @linked:	It is among the requests of the requester
@@ -101,7 +100,6 @@ struct kdbus_reply {
 	struct kdbus_conn *requester;
 	struct kdbus_conn *replier;
 	u64 cookie;
-	u64 name_id;
 	bool sync;
 	bool ended;
 	bool linked;
@@ -116,7 +114,7 @@ struct kdbus_reply {
 };
 
 struct kdbus_reply *kdbus_reply_new(struct kdbus_conn *requester, u64 cookie,
-				    u64 timeout_ns, bool sync, u64 name_id);
+				    u64 timeout_ns, bool sync);
 struct kdbus_reply *kdbus_reply_get(struct kdbus_reply *reply);
 void kdbus_reply_put(struct kdbus_reply *reply);
 int kdbus_reply_link(struct kdbus_reply *reply, struct kdbus_conn *replier);

@@ -192,6 +192,18 @@ int kdbus_replies_cancel(struct kdbus_conn *conn, u64 cookie)
 	}
 }
 
+/* for good, even if an interrupted call could still come back for it */
+static void give_up(struct kdbus_replies *replies, struct kdbus_reply *reply,
+		    int result)
+{
+	if (!reply->ended)
+		kdbus_reply_disown(reply);
+	WRITE_ONCE(reply->result, result);
+	/* pairs with kdbus_reply_wait() */
+	smp_store_release(&reply->ended, true);
+	kdbus_requests_del(replies, reply);
+}
+
 /* what is overdue, taken out of the queue of deadlines, with a reference */
 static struct kdbus_reply *next_overdue(struct kdbus_replies *replies)
 {
@@ -208,12 +220,7 @@ static struct kdbus_reply *next_overdue(struct kdbus_replies *replies)
 	}
 
 	reply = container_of(node, struct kdbus_reply, deadline);
-	if (!reply->ended)
-		kdbus_reply_disown(reply);
-	WRITE_ONCE(reply->result, -ETIMEDOUT);
-	/* pairs with kdbus_reply_wait() */
-	smp_store_release(&reply->ended, true);
-	kdbus_requests_del(replies, reply);
+	give_up(replies, reply, -ETIMEDOUT);
 	return reply;
 }
 
@@ -260,14 +267,8 @@ void kdbus_replies_shutdown_requests(struct kdbus_conn *conn)
 		spin_lock(&replies->lock);
 		node = rb_first(&replies->requests);
 		reply = rb_entry_safe(node, struct kdbus_reply, by_cookie);
-		if (reply) {
-			if (!reply->ended)
-				kdbus_reply_disown(reply);
-			WRITE_ONCE(reply->result, -ECONNRESET);
-			/* pairs with kdbus_reply_wait() */
-			smp_store_release(&reply->ended, true);
-			kdbus_requests_del(replies, reply);
-		}
+		if (reply)
+			give_up(replies, reply, -ECONNRESET);
 		spin_unlock(&replies->lock);
 		if (!reply)
 			break;
