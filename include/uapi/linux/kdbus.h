@@ -72,6 +72,43 @@
 #define KDBUS_FLAG_KERNEL	(1ULL << 63)
 
 /**
+ * enum kdbus_ext_flags - what goes beyond version 1 of the interface
+ * @KDBUS_EXT_ATTACH:	The sender has a say in what is attached to messages
+ *
+ * An extension is a flag of the commands it is about. A kernel that has it says
+ * so in kernel_flags; a command that does not set it works as in version 1, and
+ * nothing of an extension is shown to others: neither in the flags of buses nor
+ * in those of connections.
+ *
+ * KDBUS_EXT_ATTACH. In version 1 the receiver alone decides which metadata comes
+ * with a message. With this extension each connection also has a mask of what
+ * may be attached to its own messages and what KDBUS_CMD_CONN_INFO may tell
+ * about it; a receiver gets what both masks have. The creator of a bus may demand
+ * a minimum of these masks. Payload of the items is a __u64 of KDBUS_ATTACH_*
+ * flags; ~0 stands for all that the kernel knows, any other unknown bit is
+ * EINVAL, as is a payload of another size. They are ignored in a command that
+ * does not set the flag.
+ *
+ *  - KDBUS_CMD_BUS_MAKE: KDBUS_ITEM_ATTACH_FLAGS_REQUIRED is what the mask of
+ *    every connection must have, none by default.
+ *    KDBUS_ITEM_ATTACH_FLAGS_OWNER is what KDBUS_CMD_BUS_CREATOR_INFO may tell,
+ *    all by default. EEXIST if one is there twice.
+ *  - KDBUS_CMD_HELLO: KDBUS_ITEM_ATTACH_FLAGS_SEND is the mask of the
+ *    connection, all by default. ECONNREFUSED if it lacks something that the bus
+ *    demands; the handle can be used again. With that error, and with success,
+ *    the kernel has stored what the bus demands, together with
+ *    KDBUS_FLAG_KERNEL, in the payload of the item.
+ *  - KDBUS_CMD_CONN_UPDATE: KDBUS_ITEM_ATTACH_FLAGS_SEND is the new mask, for
+ *    messages sent from now on. EINVAL if it lacks something that the bus
+ *    demands, EOPNOTSUPP if the connection is neither ordinary nor a monitor.
+ *
+ * Several KDBUS_ITEM_ATTACH_FLAGS_SEND items in one command: the last one counts.
+ */
+enum kdbus_ext_flags {
+	KDBUS_EXT_ATTACH	= 1ULL << 32,
+};
+
+/**
  * struct kdbus_notify_id_change - a connection came or went
  * @id:		Id of the connection
  * @flags:	Its KDBUS_HELLO_* flags; ignored in a match rule
@@ -246,6 +283,9 @@ struct kdbus_policy_access {
  * @KDBUS_ITEM_DST_NAME:		String, well-known name of the receiver
  * @KDBUS_ITEM_MAKE_NAME:		String, name of the object to make
  * @KDBUS_ITEM_ATTACH_FLAGS:		__u64, KDBUS_ATTACH_* flags
+ * @KDBUS_ITEM_ATTACH_FLAGS_SEND:	__u64, with KDBUS_EXT_ATTACH only
+ * @KDBUS_ITEM_ATTACH_FLAGS_REQUIRED:	__u64, with KDBUS_EXT_ATTACH only
+ * @KDBUS_ITEM_ATTACH_FLAGS_OWNER:	__u64, with KDBUS_EXT_ATTACH only
  * @_KDBUS_ITEM_ATTACH_BASE:		First of the types that describe a peer
  * @KDBUS_ITEM_NAME:			String in commands and name lists,
  *					struct kdbus_name in messages
@@ -287,6 +327,9 @@ enum kdbus_item_type {
 	KDBUS_ITEM_DST_NAME,
 	KDBUS_ITEM_MAKE_NAME,
 	KDBUS_ITEM_ATTACH_FLAGS,
+	KDBUS_ITEM_ATTACH_FLAGS_SEND,
+	KDBUS_ITEM_ATTACH_FLAGS_REQUIRED,
+	KDBUS_ITEM_ATTACH_FLAGS_OWNER,
 
 	_KDBUS_ITEM_ATTACH_BASE	= 0x1000,
 	KDBUS_ITEM_NAME		= _KDBUS_ITEM_ATTACH_BASE,
