@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/err.h>
 #include <linux/slab.h>
 #include <linux/uuid.h>
 
+#include "attach.h"
 #include "bus.h"
 #include "cmd.h"
 #include "conn.h"
 #include "endpoint.h"
+#include "item.h"
 #include "limits.h"
+#include "meta.h"
 
 static void bus_release(struct kdbus_node *node)
 {
@@ -16,6 +20,8 @@ static void bus_release(struct kdbus_node *node)
 
 	WARN_ON(!xa_empty(&bus->conns));
 	kdbus_match_index_exit(&bus->matches);
+	kdbus_policy_db_exit(&bus->policy);
+	kdbus_meta_put(bus->creator);
 	kdbus_names_exit(&bus->names);
 	if (bus->charged)
 		atomic_dec(&bus->user->buses);
@@ -74,6 +80,86 @@ static int bus_charge(struct kdbus_bus *bus)
 	return r;
 }
 
+static int take_mask(const struct kdbus_item *item, u64 *mask, bool *seen)
+{
+	if (*seen)
+		return -EEXIST;
+	if (kdbus_item_payload(item) != sizeof(*mask))
+		return -EINVAL;
+
+	*seen = true;
+	*mask = item->data64[0];
+	return kdbus_attach_mask(mask);
+}
+
+/* Documentation/kdbus.txt, section 22.1 */
+static int take_masks(struct kdbus_bus *bus, const struct kdbus_cmd *cmd)
+{
+	const struct kdbus_cmd_make *make = cmd->data;
+	bool required = false, owner = false;
+	const struct kdbus_item *item;
+	int r = 0;
+
+	bus->attach_owner = _KDBUS_ATTACH_ALL;
+	if (!(make->flags & KDBUS_EXT_ATTACH))
+		return 0;
+
+	kdbus_items_foreach(item, kdbus_cmd_items(cmd),
+			    kdbus_cmd_items_len(cmd)) {
+		if (item->type == KDBUS_ITEM_ATTACH_FLAGS_REQUIRED)
+			r = take_mask(item, &bus->attach_required, &required);
+		else if (item->type == KDBUS_ITEM_ATTACH_FLAGS_OWNER)
+			r = take_mask(item, &bus->attach_owner, &owner);
+		if (r < 0)
+			return r;
+	}
+
+	return 0;
+}
+
+static struct kdbus_bus *bus_alloc(void)
+{
+	struct kdbus_bus *bus;
+
+	bus = kzalloc(sizeof(*bus), GFP_KERNEL_ACCOUNT);
+	if (!bus)
+		return NULL;
+	if (kdbus_names_init(&bus->names) < 0) {
+		kfree(bus);
+		return NULL;
+	}
+
+	mutex_init(&bus->lock);
+	mutex_init(&bus->flush);
+	mutex_init(&bus->broadcast);
+	INIT_LIST_HEAD(&bus->monitors);
+	INIT_LIST_HEAD(&bus->events);
+	kdbus_policy_db_init(&bus->policy);
+	xa_init(&bus->conns);
+	return bus;
+}
+
+/* who makes it, and how */
+static int bus_fill(struct kdbus_bus *bus, const struct kdbus_cmd *cmd)
+{
+	const struct kdbus_cmd_make *make = cmd->data;
+	struct kdbus_meta *creator;
+
+	/* extensions are between the creator and the kernel */
+	bus->flags = make->flags & ~KDBUS_EXT_ATTACH;
+	bus->bloom = cmd->found[KDBUS_BUS_MAKE_BLOOM]->bloom_parameter;
+	bus->uid = current_fsuid();
+	bus->gid = current_fsgid();
+	generate_random_uuid(bus->id128);
+
+	creator = kdbus_meta_new(KDBUS_META_RECORD, NULL);
+	if (IS_ERR(creator))
+		return PTR_ERR(creator);
+
+	bus->creator = creator;
+	return take_masks(bus, cmd);
+}
+
 /**
  * kdbus_bus_new() - make a bus
  * @domain:	Where to
@@ -91,44 +177,26 @@ struct kdbus_bus *kdbus_bus_new(struct kdbus_domain *domain,
 				const struct kdbus_cmd *cmd)
 {
 	const char *name = cmd->found[KDBUS_BUS_MAKE_NAME]->str;
-	const struct kdbus_bloom_parameter *bloom =
-		&cmd->found[KDBUS_BUS_MAKE_BLOOM]->bloom_parameter;
-	const struct kdbus_cmd_make *make = cmd->data;
 	struct kdbus_bus *bus;
 	int r;
 
-	r = check_bloom(bloom);
+	r = check_bloom(&cmd->found[KDBUS_BUS_MAKE_BLOOM]->bloom_parameter);
 	if (r < 0)
 		return ERR_PTR(r);
 	r = check_name(domain, name);
 	if (r < 0)
 		return ERR_PTR(r);
 
-	bus = kzalloc(sizeof(*bus), GFP_KERNEL_ACCOUNT);
+	bus = bus_alloc();
 	if (!bus)
 		return ERR_PTR(-ENOMEM);
 
-	r = kdbus_names_init(&bus->names);
-	if (r < 0) {
-		kfree(bus);
-		return ERR_PTR(r);
-	}
-
-	mutex_init(&bus->lock);
-	mutex_init(&bus->flush);
-	mutex_init(&bus->broadcast);
-	INIT_LIST_HEAD(&bus->monitors);
-	INIT_LIST_HEAD(&bus->events);
-	xa_init(&bus->conns);
 	bus->domain = domain;
-	bus->flags = make->flags;
-	bus->bloom = *bloom;
-	bus->uid = current_fsuid();
-	bus->gid = current_fsgid();
-	generate_random_uuid(bus->id128);
-
 	r = kdbus_node_init(&bus->node, KDBUS_NODE_BUS, &bus_ops, &domain->node,
 			    name);
+	if (r < 0)
+		goto err_put;
+	r = bus_fill(bus, cmd);
 	if (r < 0)
 		goto err_put;
 	r = kdbus_node_link(&bus->node);

@@ -27,9 +27,11 @@
 #include "match.h"
 #include "names.h"
 #include "node.h"
+#include "policy-db.h"
 
 struct kdbus_cmd;
 struct kdbus_conn;
+struct kdbus_meta;
 
 /**
  * struct kdbus_bus - a bus
@@ -43,6 +45,10 @@ struct kdbus_conn;
  * @gid:	With which group, constant
  * @user:	Accounting record of the creator, with a reference
  * @charged:	Whether the bus counts there
+ * @creator:	What is known about the creator, with a reference, constant
+ * @attach_required: KDBUS_ATTACH_* that connections must allow, constant
+ * @attach_owner: KDBUS_ATTACH_* that may be told about the creator, constant
+ * @policy:	What is granted to whom
  * @lock:	Guards @conns, names, matches, monitors and @events
  * @names:	Well-known names
  * @matches:	Who wants which broadcasts
@@ -65,6 +71,10 @@ struct kdbus_bus {
 	kgid_t gid;
 	struct kdbus_user *user;
 	bool charged;
+	struct kdbus_meta *creator;
+	u64 attach_required;
+	u64 attach_owner;
+	struct kdbus_policy_db policy;
 
 	struct mutex lock;	/* names, matches, monitors, events */
 	struct kdbus_name_registry names;

@@ -1,89 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 
 #include "bus.h"
-#include "cmd.h"
 #include "conn.h"
 #include "endpoint.h"
 #include "fanout.h"
-#include "ident.h"
-#include "item.h"
+#include "hello.h"
 #include "limits.h"
+#include "meta.h"
 #include "notify.h"
+#include "policy-db.h"
 #include "pool.h"
 #include "reply.h"
 #include "requests.h"
 
 /* added to @active when a connection may not be entered any more */
 #define KDBUS_CONN_CLOSED	INT_MIN
-
-/* what the items of HELLO say */
-struct hello {
-	bool privileged;
-	const char *conn_name;
-	const char *name;
-};
-
-static int check_hello_flags(u64 flags, bool privileged)
-{
-	u64 special = flags & (KDBUS_HELLO_ACTIVATOR | KDBUS_HELLO_MONITOR);
-
-	if (hweight64(special) > 1)
-		return -EINVAL;
-	return special && !privileged ? -EPERM : 0;
-}
-
-static int check_hello_item(const struct kdbus_item *item, u64 flags,
-			    struct hello *h)
-{
-	switch (item->type) {
-	case KDBUS_ITEM_NAME:
-		if (!(flags & KDBUS_HELLO_ACTIVATOR) || h->name ||
-		    !kdbus_name_is_valid(item->str, false))
-			return -EINVAL;
-		h->name = item->str;
-		return 0;
-	case KDBUS_ITEM_CREDS:
-	case KDBUS_ITEM_SECLABEL:
-		return h->privileged ? 0 : -EPERM;
-	case KDBUS_ITEM_CONN_NAME:
-		if (h->conn_name)
-			return -EINVAL;
-		h->conn_name = item->str;
-		return 0;
-	default:
-		return 0;
-	}
-}
-
-static int check_hello(const struct kdbus_cmd *cmd, struct hello *h)
-{
-	const struct kdbus_cmd_hello *hello = cmd->data;
-	const struct kdbus_item *item;
-	int r;
-
-	if (hello->pool_size == 0 || !PAGE_ALIGNED(hello->pool_size))
-		return -EFAULT;
-
-	r = check_hello_flags(hello->flags, h->privileged);
-	if (r < 0)
-		return r;
-
-	kdbus_items_foreach(item, kdbus_cmd_items(cmd),
-			    kdbus_cmd_items_len(cmd)) {
-		r = check_hello_item(item, hello->flags, h);
-		if (r < 0)
-			return r;
-	}
-
-	if (hello->flags & KDBUS_HELLO_ACTIVATOR && !h->name)
-		return -EINVAL;
-	return 0;
-}
 
 static struct kdbus_pool *make_pool(u64 size, const char *name)
 {
@@ -101,16 +36,19 @@ static struct kdbus_pool *make_pool(u64 size, const char *name)
 }
 
 static void conn_init(struct kdbus_conn *conn, struct kdbus_ep *ep,
-		      struct kdbus_user *user, u64 flags)
+		      struct kdbus_user *user, const struct kdbus_hello *h)
 {
 	kref_init(&conn->kref);
 	conn->id = atomic64_inc_return(&ep->bus->conn_ids);
-	conn->flags = flags;
+	/* extensions are between the connection and the kernel */
+	conn->flags = h->flags & ~KDBUS_EXT_ATTACH;
 	conn->bus = ep->bus;
 	conn->ep = ep;
 	kdbus_node_get(&ep->node);
 	INIT_LIST_HEAD(&conn->ep_entry);
 	conn->cred = get_current_cred();
+	conn->capable = h->capable;
+	conn->privileged = h->privileged;
 	conn->user = user;
 	atomic_set(&conn->active, 0);
 	init_waitqueue_head(&conn->wait);
@@ -121,45 +59,68 @@ static void conn_init(struct kdbus_conn *conn, struct kdbus_ep *ep,
 	kdbus_queue_init(&conn->queue, user);
 }
 
-static int conn_fill(struct kdbus_conn *conn, u64 pool_size,
-		     const struct hello *h)
+/* whom it says it is: who opened the endpoint, or who was claimed */
+static int conn_identify(struct kdbus_conn *conn, const struct kdbus_hello *h,
+			 struct kdbus_meta *record)
+{
+	struct kdbus_meta *fake = NULL;
+	int r;
+
+	if (h->creds || h->label) {
+		fake = kdbus_meta_new_fake(h->creds, h->label);
+		if (IS_ERR(fake))
+			return PTR_ERR(fake);
+	}
+
+	r = kdbus_identity_init(&conn->self, fake ?: record, h->conn_name);
+	conn->self.faked = fake;
+	conn->self.wanted = h->wanted;
+	conn->self.allowed = h->allowed;
+	kdbus_meta_put(fake);
+	return r;
+}
+
+static int conn_fill(struct kdbus_conn *conn, struct kdbus_hello *h,
+		     struct kdbus_meta *record)
 {
 	struct kdbus_pool *pool;
+	int r;
 
-	pool = make_pool(pool_size, h->conn_name);
+	r = conn_identify(conn, h, record);
+	if (r < 0)
+		return r;
+
+	if (h->name) {
+		r = kdbus_policy_db_set(&conn->bus->policy, conn, &h->policy);
+		if (r < 0)
+			return r;
+	}
+
+	pool = make_pool(h->pool_size, h->conn_name);
 	if (IS_ERR(pool))
 		return PTR_ERR(pool);
 
 	conn->pool = pool;
-	return h->name ? kdbus_name_activate(conn, h->name) : 0;
+	return conn->flags & KDBUS_HELLO_ACTIVATOR ?
+	       kdbus_name_activate(conn, h->name) : 0;
 }
 
-/**
- * kdbus_conn_new() - make a connection
- * @ep:		The endpoint it comes through
- * @cmd:	KDBUS_CMD_HELLO
- *
- * It is not on the bus before kdbus_conn_link(). Documentation/kdbus.txt,
- * section 8.2.
- *
- * Context: May sleep.
- *
- * Return: The connection, with a reference, or an error pointer.
- */
-struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
-				  const struct kdbus_cmd *cmd)
+/* connections through a custom endpoint are accounted to that */
+static struct kdbus_user *account_for(struct kdbus_ep *ep)
 {
-	const struct kdbus_cmd_hello *hello = cmd->data;
-	struct hello h = { .privileged = kdbus_bus_privileged(ep->bus) };
+	if (ep->custom)
+		return kdbus_user_get(ep->user);
+	return kdbus_user_find(&ep->bus->domain->users, current_fsuid());
+}
+
+static struct kdbus_conn *make_conn(struct kdbus_ep *ep, struct kdbus_hello *h,
+				    struct kdbus_meta *record)
+{
 	struct kdbus_user *user;
 	struct kdbus_conn *conn;
 	int r;
 
-	r = check_hello(cmd, &h);
-	if (r < 0)
-		return ERR_PTR(r);
-
-	user = kdbus_user_find(&ep->bus->domain->users, current_fsuid());
+	user = account_for(ep);
 	if (IS_ERR(user))
 		return ERR_CAST(user);
 
@@ -169,8 +130,8 @@ struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
 		return ERR_PTR(-ENOMEM);
 	}
 
-	conn_init(conn, ep, user, hello->flags);
-	r = conn_fill(conn, hello->pool_size, &h);
+	conn_init(conn, ep, user, h);
+	r = conn_fill(conn, h, record);
 	if (r < 0) {
 		kdbus_conn_kill(conn);
 		kdbus_conn_put(conn);
@@ -180,11 +141,41 @@ struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
 	return conn;
 }
 
+/**
+ * kdbus_conn_new() - make a connection
+ * @ep:		The endpoint it comes through
+ * @cmd:	KDBUS_CMD_HELLO
+ * @record:	Who opened the endpoint
+ *
+ * It is not on the bus before kdbus_conn_link(). Documentation/kdbus.txt,
+ * section 8.2.
+ *
+ * Context: May sleep.
+ *
+ * Return: The connection, with a reference, or an error pointer.
+ */
+struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
+				  const struct kdbus_cmd *cmd,
+				  struct kdbus_meta *record)
+{
+	struct kdbus_conn *conn;
+	struct kdbus_hello h;
+	int r;
+
+	r = kdbus_hello_init(&h, ep, cmd);
+	if (r < 0)
+		return ERR_PTR(r);
+
+	conn = make_conn(ep, &h, record);
+	kdbus_hello_release(&h);
+	return conn;
+}
+
 static int conn_charge(struct kdbus_conn *conn)
 {
 	int r;
 
-	if (kdbus_bus_privileged(conn->bus))
+	if (conn->privileged)
 		return 0;
 
 	r = kdbus_user_charge(&conn->user->conns, KDBUS_USER_MAX_CONN);
@@ -292,6 +283,7 @@ static void conn_release(struct kref *kref)
 	if (conn->charged)
 		atomic_dec(&conn->user->conns);
 	kdbus_user_put(conn->user);
+	kdbus_identity_exit(&conn->self);
 	put_cred(conn->cred);
 	kdbus_node_put(&conn->ep->node);
 	kfree_rcu(conn, rcu);
@@ -373,6 +365,7 @@ int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle)
 	kdbus_monitor_remove(conn);
 	kdbus_matches_drop(conn);
 	kdbus_names_drop(conn);
+	kdbus_policy_db_remove(&conn->bus->policy, conn);
 	kdbus_notify_flush(conn->bus);
 
 	while ((entry = kdbus_queue_next_dead(&conn->queue)))
@@ -428,5 +421,7 @@ unsigned int kdbus_conn_kind(const struct kdbus_conn *conn)
 		return KDBUS_CONN_MONITOR;
 	if (conn->flags & KDBUS_HELLO_ACTIVATOR)
 		return KDBUS_CONN_ACTIVATOR;
+	if (conn->flags & KDBUS_HELLO_POLICY_HOLDER)
+		return KDBUS_CONN_HOLDER;
 	return KDBUS_CONN_ORDINARY;
 }

@@ -28,15 +28,18 @@
  *   mmap_lock
  *     &struct kdbus_pages.lock	pages and page tables of a pool
  *       &struct kdbus_pool.lock	slices (spinlock)
+ *   &struct kdbus_policy_db.lock	updates of policy
  *   &struct kdbus_bus.flush	order of events
  *     &struct kdbus_bus.broadcast	order of broadcasts
  *     &struct kdbus_bus.lock	names, matches, monitors, events
  *       &struct kdbus_queue.lock	messages waiting (spinlock)
+ *   &struct kdbus_identity.lock	metadata that is kept (spinlock)
  *   &struct kdbus_replies.lock	requests (spinlock)
  *     &struct kdbus_replies.owed_lock	replies owed (spinlock)
  *
  * The groups do not nest in each other, but for the locks of a pool, which are
- * taken inside the mutex of the bus when messages move. No lock is held while user memory
+ * taken inside the mutex of the bus when messages move, and those of requests,
+ * inside the mutex for broadcasts when monitors see an answer. No lock is held while user memory
  * is accessed, nor across an allocation that could wait on somebody else's
  * behalf. Connections are looked up under RCU.
  */
@@ -48,6 +51,7 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 
+#include "attach.h"
 #include "match.h"
 #include "names.h"
 #include "queue.h"
@@ -57,6 +61,7 @@ struct cred;
 struct kdbus_bus;
 struct kdbus_cmd;
 struct kdbus_ep;
+struct kdbus_meta;
 struct kdbus_pool;
 struct kdbus_slice;
 struct kdbus_user;
@@ -71,18 +76,21 @@ struct kdbus_user;
  * @ep:		The endpoint it came through, with a reference, constant
  * @ep_entry:	Its place among the connections of @ep
  * @cred:	Credentials of HELLO, with a reference, constant
+ * @capable:	HELLO was said with CAP_IPC_OWNER, constant
+ * @privileged:	Or by the owner of the bus, constant
  * @user:	Accounting record, with a reference, constant
  * @charged:	Whether it counts there
  * @active:	Deliveries by this connection under way, see kdbus_conn_enter()
  * @gone:	Disconnecting is complete
  * @wait:	Woken when there is something to do, and during the end
  * @announced:	Others have been told that it is there
+ * @self:	What it tells others, and wants to be told
  * @replies:	Replies it expects and owes
  * @names:	Names it owns, waits for, activates
  * @matches:	Broadcasts it wants
  * @monitor_entry: Place among the monitors of the bus
- * @list:	The last name list of an activator, which cannot free it; guarded
- *		by the mutex of the bus
+ * @result:	What the last command returned to a connection that cannot free
+ *		it; guarded by the mutex of the bus
  * @pool:	Receive pool, constant
  * @queue:	Messages waiting
  */
@@ -95,6 +103,8 @@ struct kdbus_conn {
 	struct kdbus_ep *ep;
 	struct list_head ep_entry;
 	const struct cred *cred;
+	bool capable;
+	bool privileged;
 	struct kdbus_user *user;
 	bool charged;
 
@@ -103,12 +113,13 @@ struct kdbus_conn {
 	wait_queue_head_t wait;
 	bool announced;
 
+	struct kdbus_identity self;
 	struct kdbus_replies replies;
 	struct kdbus_conn_names names;
 	struct kdbus_matches matches;
 	struct list_head monitor_entry;
 
-	struct kdbus_slice *list;
+	struct kdbus_slice *result;
 	struct kdbus_pool *pool;
 	struct kdbus_queue queue;
 };
@@ -117,10 +128,12 @@ struct kdbus_conn {
 #define KDBUS_CONN_ORDINARY	BIT(0)
 #define KDBUS_CONN_MONITOR	BIT(1)
 #define KDBUS_CONN_ACTIVATOR	BIT(2)
-#define KDBUS_CONN_ALL		GENMASK(2, 0)
+#define KDBUS_CONN_HOLDER	BIT(3)
+#define KDBUS_CONN_ALL		GENMASK(3, 0)
 
 struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
-				  const struct kdbus_cmd *cmd);
+				  const struct kdbus_cmd *cmd,
+				  struct kdbus_meta *record);
 int kdbus_conn_link(struct kdbus_conn *conn);
 struct kdbus_conn *kdbus_conn_get(struct kdbus_conn *conn);
 void kdbus_conn_put(struct kdbus_conn *conn);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/capability.h>
 #include <linux/err.h>
 #include <linux/sched/signal.h>
 
@@ -25,6 +24,8 @@
  * @answers:	The reply it is, with a reference, or NULL
  * @request:	The reply that will be owed for it, with a reference, or NULL
  * @user:	Whom to count it for, NULL if limits do not apply
+ * @want:	Metadata that @dst may have
+ * @copies:	Copies for monitors
  */
 struct way {
 	struct kdbus_conn *src;
@@ -33,22 +34,19 @@ struct way {
 	struct kdbus_reply *answers;
 	struct kdbus_reply *request;
 	struct kdbus_user *user;
+	u64 want;
+	struct kdbus_fanout copies;
 };
 
 /**
  * kdbus_deliver_user() - whom to count a message for
- * @src:	Who sends it, the connection of the running task
- * @queue:	Where to; NULL for several
+ * @src:	Who sends it
  *
  * Return: The user, or NULL if limits do not apply.
  */
-struct kdbus_user *kdbus_deliver_user(const struct kdbus_conn *src,
-				      const struct kdbus_queue *queue)
+struct kdbus_user *kdbus_deliver_user(const struct kdbus_conn *src)
 {
-	/* asking is not free, and mostly idle */
-	if ((!queue || kdbus_queue_is_crowded(queue)) && capable(CAP_IPC_OWNER))
-		return NULL;
-	return src->user;
+	return src->capable ? NULL : src->user;
 }
 
 /**
@@ -63,7 +61,7 @@ struct kdbus_user *kdbus_deliver_user(const struct kdbus_conn *src,
 int kdbus_deliver_check(const struct kdbus_message *m,
 			const struct kdbus_conn *dst)
 {
-	if (kdbus_queue_is_full(&dst->queue) && !capable(CAP_IPC_OWNER))
+	if (kdbus_queue_is_full(&dst->queue) && !m->src->capable)
 		return -ENOBUFS;
 	if (!kdbus_conn_is_alive(dst))
 		return -ECONNRESET;
@@ -74,16 +72,17 @@ int kdbus_deliver_check(const struct kdbus_message *m,
 
 /* the message in a pool; only what the sender did wrong is its own error */
 static struct kdbus_slice *write_slice(struct kdbus_message *m,
-				       struct kdbus_conn *dst)
+				       struct kdbus_conn *dst, u64 want,
+				       size_t *stamp)
 {
 	struct kdbus_slice *slice;
 	int r;
 
-	slice = kdbus_pool_alloc(dst->pool, kdbus_message_size(m), true);
+	slice = kdbus_pool_alloc(dst->pool, kdbus_message_size(m, want), true);
 	if (IS_ERR(slice))
 		return slice;
 
-	r = kdbus_message_write(m, slice);
+	r = kdbus_message_write(m, slice, want, stamp);
 	if (r < 0) {
 		kdbus_slice_free(slice);
 		return ERR_PTR(r);
@@ -113,19 +112,13 @@ static struct kdbus_queue_entry *make_entry(const struct kdbus_message *m,
 }
 
 static int claim(const struct kdbus_message *m, struct kdbus_conn *dst,
-		 struct kdbus_user *user, struct kdbus_claim *claim)
+		 struct kdbus_user *user, u64 want, struct kdbus_claim *claim)
 {
-	struct kdbus_quota *quota = &dst->queue.quota;
-	size_t left = kdbus_pool_left(dst->pool);
-	int r;
-
-	claim->bytes = kdbus_message_size(m);
+	claim->bytes = kdbus_message_size(m, want);
 	claim->fds = m->files ? m->files->n_fds : 0;
 
-	r = kdbus_quota_claim(quota, user, left, claim);
-	if (r == -ENOBUFS && capable(CAP_IPC_OWNER))
-		r = kdbus_quota_claim(quota, NULL, left, claim);
-	return r;
+	return kdbus_quota_claim(&dst->queue.quota, user,
+				 kdbus_pool_left(dst->pool), claim);
 }
 
 /**
@@ -133,6 +126,7 @@ static int claim(const struct kdbus_message *m, struct kdbus_conn *dst,
  * @m:		The message; keeps its files
  * @dst:	The receiver
  * @user:	Whom to count it for, NULL if limits do not apply
+ * @want:	Metadata that the receiver may have: KDBUS_ATTACH_* flags
  *
  * Context: May sleep, for as long as user space likes: no locks may be held.
  *
@@ -140,18 +134,20 @@ static int claim(const struct kdbus_message *m, struct kdbus_conn *dst,
  */
 struct kdbus_queue_entry *kdbus_deliver_write(struct kdbus_message *m,
 					      struct kdbus_conn *dst,
-					      struct kdbus_user *user)
+					      struct kdbus_user *user,
+					      u64 want)
 {
 	struct kdbus_queue_entry *entry;
 	struct kdbus_claim c;
 	struct kdbus_slice *slice;
+	size_t stamp;
 	int r;
 
-	r = claim(m, dst, user, &c);
+	r = claim(m, dst, user, want, &c);
 	if (r < 0)
 		return ERR_PTR(r);
 
-	slice = write_slice(m, dst);
+	slice = write_slice(m, dst, want, &stamp);
 	if (IS_ERR(slice)) {
 		r = PTR_ERR(slice);
 		goto err;
@@ -165,6 +161,7 @@ struct kdbus_queue_entry *kdbus_deliver_write(struct kdbus_message *m,
 	}
 
 	entry->claim = c;
+	entry->stamp = stamp;
 	return entry;
 
 err:
@@ -214,6 +211,15 @@ kdbus_deliver_write_kernel(const struct kdbus_msg *msg, struct kdbus_conn *dst)
 	return entry;
 }
 
+static int push(struct kdbus_fanout *copies, struct kdbus_conn *dst,
+		struct kdbus_queue_entry *entry,
+		const struct kdbus_queue_push *how)
+{
+	if (!copies->n)
+		return kdbus_queue_push(&dst->queue, entry, how);
+	return kdbus_copies_push(copies, dst->bus, &dst->queue, entry, how);
+}
+
 /**
  * kdbus_deliver_kernel() - send a message of the kernel to one connection
  * @dst:	The receiver
@@ -227,6 +233,7 @@ void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg)
 {
 	struct kdbus_queue_push how = { .seq = &dst->bus->domain->msg_seq };
 	struct kdbus_queue_entry *entry;
+	struct kdbus_fanout copies = {};
 
 	entry = kdbus_deliver_write_kernel(msg, dst);
 	if (IS_ERR(entry)) {
@@ -234,18 +241,44 @@ void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg)
 		return;
 	}
 
-	if (kdbus_queue_push(&dst->queue, entry, &how) < 0) {
+	if (kdbus_has_monitors(dst->bus))
+		kdbus_copies_write_kernel(&copies, dst->bus, msg);
+
+	if (push(&copies, dst, entry, &how) < 0) {
 		kdbus_queue_lost(&dst->queue);
 		kdbus_queue_entry_free(entry);
-		return;
+	} else {
+		kdbus_conn_wake(dst);
 	}
 
-	kdbus_conn_wake(dst);
-	if (kdbus_has_monitors(dst->bus))
-		kdbus_monitors_tell_kernel(dst->bus, msg);
+	kdbus_copies_release(&copies);
 }
 
-static int push_entry(const struct way *way, struct kdbus_queue_entry *entry)
+/*
+ * While a name changes hands, what its old and its new owner own may look wrong.
+ * So whoever would be refused asks again when nothing moves. -ESTALE if the name
+ * has a new owner.
+ */
+static int talk(const struct way *way)
+{
+	struct kdbus_bus *bus = way->src->bus;
+	int r;
+
+	r = kdbus_policy_talk(way->src, way->dst);
+	if (r == 0)
+		return 0;
+
+	mutex_lock(&bus->lock);
+	if (way->name && way->name->owner != way->dst)
+		r = -ESTALE;
+	else
+		r = kdbus_policy_talk(way->src, way->dst);
+	mutex_unlock(&bus->lock);
+
+	return r;
+}
+
+static int push_entry(struct way *way, struct kdbus_queue_entry *entry)
 {
 	struct kdbus_queue_push how = {
 		.unlimited	= !way->user,
@@ -258,7 +291,7 @@ static int push_entry(const struct way *way, struct kdbus_queue_entry *entry)
 		entry->name_id = way->name->id;
 	}
 
-	return kdbus_queue_push(&way->dst->queue, entry, &how);
+	return push(&way->copies, way->dst, entry, &how);
 }
 
 /*
@@ -273,7 +306,7 @@ static int queue_linked(struct way *way, struct kdbus_queue_entry *entry)
 	if (way->answers) {
 		held = kdbus_reply_hold(way->answers);
 		/* too late to be the reply: an ordinary message */
-		r = held ? 0 : kdbus_policy_talk(way->src, way->dst);
+		r = held ? 0 : talk(way);
 		if (r < 0)
 			return r;
 	}
@@ -343,8 +376,8 @@ static int deliver_queued(struct way *way, struct kdbus_message *m)
 	if (r < 0)
 		return r;
 
-	way->user = kdbus_deliver_user(way->src, &way->dst->queue);
-	entry = kdbus_deliver_write(m, way->dst, way->user);
+	way->user = kdbus_deliver_user(way->src);
+	entry = kdbus_deliver_write(m, way->dst, way->user, way->want);
 	if (IS_ERR(entry))
 		return PTR_ERR(entry);
 
@@ -354,17 +387,52 @@ static int deliver_queued(struct way *way, struct kdbus_message *m)
 	return r;
 }
 
+/* what is in no queue has a number, too */
+static u64 number_answer(const struct way *way, struct kdbus_slice *slice,
+			 size_t stamp)
+{
+	u64 seq = atomic64_inc_return(&way->src->bus->domain->msg_seq);
+
+	if (stamp)
+		kdbus_slice_write(slice, stamp, &seq, sizeof(seq));
+	return seq;
+}
+
+static bool answer(struct way *way, struct kdbus_slice *slice, size_t stamp,
+		   struct kdbus_files *files)
+{
+	const struct kdbus_queue_push how = { .unlimited = way->src->capable };
+	struct kdbus_bus *bus = way->src->bus;
+	bool ok;
+	u64 seq;
+
+	if (!way->copies.n) {
+		number_answer(way, slice, stamp);
+		return kdbus_reply_answer(way->answers, slice, files);
+	}
+
+	mutex_lock(&bus->broadcast);
+	seq = number_answer(way, slice, stamp);
+	ok = kdbus_reply_answer(way->answers, slice, files);
+	if (ok)
+		kdbus_copies_commit(&way->copies, bus, &how, seq);
+	mutex_unlock(&bus->broadcast);
+
+	return ok;
+}
+
 /* Documentation/kdbus.txt, section 14.3 */
 static int deliver_answer(struct way *way, struct kdbus_message *m)
 {
 	struct kdbus_files *files = NULL;
 	struct kdbus_slice *slice;
 	int r = -ECONNRESET;
+	size_t stamp;
 
 	if (m->fds && !(way->dst->flags & KDBUS_HELLO_ACCEPT_FD))
 		return -ECOMM;
 
-	slice = write_slice(m, way->dst);
+	slice = write_slice(m, way->dst, way->want, &stamp);
 	if (IS_ERR(slice)) {
 		/* the fault of the replier does not end the request */
 		if (PTR_ERR(slice) != -EFAULT)
@@ -381,7 +449,7 @@ static int deliver_answer(struct way *way, struct kdbus_message *m)
 	}
 
 	if (kdbus_conn_enter(way->src)) {
-		if (kdbus_reply_answer(way->answers, slice, files))
+		if (answer(way, slice, stamp, files))
 			r = 0;
 		kdbus_conn_leave(way->src);
 	}
@@ -407,15 +475,21 @@ static int deliver_to(struct way *way, struct kdbus_message *m)
 
 	find_answered(way, m);
 	if (!way->answers) {
-		r = kdbus_policy_talk(way->src, way->dst);
+		r = talk(way);
 		if (r < 0)
 			return r;
 	}
+
+	way->want = kdbus_attach_want(way->src, way->dst);
+	r = kdbus_attach_gather(&m->attach, way->src, way->want);
+	if (r < 0)
+		return r;
 
 	if (monitors) {
 		r = kdbus_message_snapshot(m);
 		if (r < 0)
 			return r;
+		kdbus_copies_write(&way->copies, m);
 	}
 
 	if (way->answers && way->answers->sync)
@@ -423,8 +497,7 @@ static int deliver_to(struct way *way, struct kdbus_message *m)
 	else
 		r = deliver_queued(way, m);
 
-	if (r == 0 && monitors)
-		kdbus_monitors_tell(way->src, m);
+	kdbus_copies_release(&way->copies);
 	return r;
 }
 
@@ -481,6 +554,7 @@ static int deliver_way(struct way *way, struct kdbus_message *m,
 
 	/* a call that goes on waiting is not sent again */
 	r = way->request ? 0 : deliver_to(way, m);
+	m->numbered = r == 0;
 	if (r == 0 && is_sync(m))
 		r = wait_for_answer(way->request, cmd);
 
@@ -578,10 +652,14 @@ int kdbus_deliver(struct kdbus_conn *src, struct kdbus_cmd *cmd)
 	if (r < 0)
 		return r;
 
-	if (kdbus_message_is_broadcast(&m))
+	if (kdbus_message_is_broadcast(&m)) {
 		kdbus_broadcast(src, &m);
-	else
+	} else {
 		r = route(src, &m, cmd);
+		/* what fails is counted, too */
+		if (!m.numbered)
+			atomic64_inc(&src->bus->domain->msg_seq);
+	}
 
 	kdbus_message_release(&m);
 	return r;

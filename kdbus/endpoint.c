@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/slab.h>
 
+#include "cmd.h"
 #include "conn.h"
 #include "endpoint.h"
+#include "user.h"
 
 static struct kdbus_conn *first_conn(struct kdbus_ep *ep)
 {
@@ -35,7 +38,11 @@ static void ep_drain(struct kdbus_node *node)
 
 static void ep_release(struct kdbus_node *node)
 {
-	kfree(kdbus_ep(node));
+	struct kdbus_ep *ep = kdbus_ep(node);
+
+	kdbus_policy_db_exit(&ep->policy);
+	kdbus_user_put(ep->user);
+	kfree(ep);
 }
 
 static const struct kdbus_node_ops ep_ops = {
@@ -74,6 +81,7 @@ struct kdbus_ep *kdbus_ep_new(struct kdbus_bus *bus, const char *name,
 	ep->uid = uid;
 	ep->gid = GLOBAL_ROOT_GID;
 	mutex_init(&ep->lock);
+	kdbus_policy_db_init(&ep->policy);
 	INIT_LIST_HEAD(&ep->conns);
 
 	if (flags & KDBUS_MAKE_ACCESS_WORLD) {
@@ -103,6 +111,85 @@ err_unlinked:
 err_put:
 	kdbus_node_put(&ep->node);
 	return ERR_PTR(r);
+}
+
+/**
+ * kdbus_ep_update() - replace the policy of a custom endpoint
+ * @ep:		The endpoint
+ * @cmd:	KDBUS_CMD_ENDPOINT_MAKE or KDBUS_CMD_ENDPOINT_UPDATE
+ *
+ * Documentation/kdbus.txt, section 7.4.
+ *
+ * Context: May sleep.
+ *
+ * Return: 0, -EINVAL, -EEXIST or -ENOMEM; then the old policy stays.
+ */
+int kdbus_ep_update(struct kdbus_ep *ep, const struct kdbus_cmd *cmd)
+{
+	struct kdbus_policy_upload upload;
+	int r;
+
+	r = kdbus_policy_upload_init(&upload, kdbus_cmd_items(cmd),
+				     kdbus_cmd_items_len(cmd),
+				     KDBUS_POLICY_ANY_NAMES, true);
+	if (r < 0)
+		return r;
+
+	r = kdbus_policy_db_set(&ep->policy, ep, &upload);
+	kdbus_policy_upload_release(&upload);
+	return r;
+}
+
+static int ep_customise(struct kdbus_ep *ep, const struct kdbus_cmd *cmd)
+{
+	struct kdbus_user *user;
+	int r;
+
+	ep->custom = true;
+	r = kdbus_ep_update(ep, cmd);
+	if (r < 0)
+		return r;
+
+	user = kdbus_user_new_anonymous(&ep->bus->domain->users);
+	if (IS_ERR(user))
+		return PTR_ERR(user);
+
+	ep->user = user;
+	return 0;
+}
+
+/**
+ * kdbus_ep_new_custom() - make a custom endpoint
+ * @bus:	Where it leads
+ * @cmd:	KDBUS_CMD_ENDPOINT_MAKE
+ *
+ * It belongs to the running task. Documentation/kdbus.txt, section 7.3.
+ *
+ * Context: May sleep.
+ *
+ * Return: The endpoint, as kdbus_ep_new(), or an error pointer.
+ */
+struct kdbus_ep *kdbus_ep_new_custom(struct kdbus_bus *bus,
+				     const struct kdbus_cmd *cmd)
+{
+	const struct kdbus_cmd_make *make = cmd->data;
+	struct kdbus_ep *ep;
+	int r;
+
+	ep = kdbus_ep_new(bus, cmd->found[0]->str, make->flags,
+			  current_fsuid(), current_fsgid());
+	if (IS_ERR(ep))
+		return ep;
+
+	/* it has no device node yet, so nobody sees it without its policy */
+	r = ep_customise(ep, cmd);
+	if (r < 0) {
+		kdbus_node_kill(&ep->node);
+		kdbus_node_put(&ep->node);
+		return ERR_PTR(r);
+	}
+
+	return ep;
 }
 
 /**

@@ -12,6 +12,10 @@
  * An endpoint keeps its bus; a linked endpoint is kept by a reference of the
  * tree, given up when it is drained.
  *
+ * All endpoints but the first of a bus are custom ones. Such an endpoint belongs to
+ * the handle that made it, has a policy of its own, and its connections are
+ * accounted to it, whoever they are.
+ *
  * Locks: @lock guards the list of connections. It nests inside no other lock
  * and no other lock is taken while it is held.
  */
@@ -22,8 +26,11 @@
 
 #include "bus.h"
 #include "node.h"
+#include "policy-db.h"
 
+struct kdbus_cmd;
 struct kdbus_conn;
+struct kdbus_user;
 
 /**
  * struct kdbus_ep - an endpoint
@@ -32,6 +39,9 @@ struct kdbus_conn;
  * @mode:	Permissions of the device node, constant
  * @uid:	Its owner, constant
  * @gid:	Its group, constant
+ * @custom:	It is a custom endpoint, constant; only then are the next two used
+ * @policy:	Its policy
+ * @user:	Accounting record, with a reference
  * @lock:	Guards the rest
  * @closed:	No connections are accepted any more
  * @conns:	Connections that came in here
@@ -42,6 +52,10 @@ struct kdbus_ep {
 	umode_t mode;
 	kuid_t uid;
 	kgid_t gid;
+
+	bool custom;
+	struct kdbus_policy_db policy;
+	struct kdbus_user *user;
 
 	struct mutex lock;	/* connections */
 	bool closed;
@@ -55,6 +69,9 @@ static inline struct kdbus_ep *kdbus_ep(struct kdbus_node *node)
 
 struct kdbus_ep *kdbus_ep_new(struct kdbus_bus *bus, const char *name,
 			      u64 flags, kuid_t uid, kgid_t gid);
+struct kdbus_ep *kdbus_ep_new_custom(struct kdbus_bus *bus,
+				     const struct kdbus_cmd *cmd);
+int kdbus_ep_update(struct kdbus_ep *ep, const struct kdbus_cmd *cmd);
 int kdbus_ep_publish(struct kdbus_ep *ep);
 int kdbus_ep_add(struct kdbus_ep *ep, struct kdbus_conn *conn);
 void kdbus_ep_remove(struct kdbus_ep *ep, struct kdbus_conn *conn);

@@ -43,7 +43,8 @@ static int add_target(struct kdbus_fanout *f, struct kdbus_conn *conn)
 	return 0;
 }
 
-static void release(struct kdbus_fanout *f)
+/* @sent: there was a message, and who has not got it has lost it */
+static void release(struct kdbus_fanout *f, bool sent)
 {
 	unsigned int i;
 
@@ -51,7 +52,7 @@ static void release(struct kdbus_fanout *f)
 		if (f->targets[i].entry)
 			kdbus_deliver_undo(f->targets[i].conn,
 					   f->targets[i].entry);
-		if (!f->targets[i].queued)
+		if (sent && !f->targets[i].queued)
 			kdbus_queue_lost(&f->targets[i].conn->queue);
 		kdbus_conn_put(f->targets[i].conn);
 	}
@@ -82,26 +83,53 @@ static void commit(struct kdbus_target *t, u64 seq)
 	kdbus_conn_leave(t->conn);
 }
 
-static void queue_all(struct kdbus_fanout *f, struct kdbus_bus *bus,
-		      const struct kdbus_queue_push *how)
+/* returns how many are staged; they go to the front */
+static unsigned int stage_all(struct kdbus_fanout *f,
+			      const struct kdbus_queue_push *how)
 {
 	unsigned int i, staged = 0;
-	u64 seq;
 
-	mutex_lock(&bus->broadcast);
-
-	/* those that are staged go to the front */
 	for (i = 0; i < f->n; i++)
 		if (stage(&f->targets[i], how)) {
 			swap(f->targets[staged], f->targets[i]);
 			staged++;
 		}
 
-	seq = atomic64_inc_return(&bus->domain->msg_seq);
+	return staged;
+}
+
+static void commit_all(struct kdbus_fanout *f, unsigned int staged, u64 seq)
+{
+	unsigned int i;
+
 	for (i = 0; i < staged; i++)
 		commit(&f->targets[i], seq);
+}
 
+static void queue_all(struct kdbus_fanout *f, struct kdbus_bus *bus,
+		      const struct kdbus_queue_push *how)
+{
+	unsigned int staged;
+
+	mutex_lock(&bus->broadcast);
+	staged = stage_all(f, how);
+	commit_all(f, staged, atomic64_inc_return(how->seq));
 	mutex_unlock(&bus->broadcast);
+}
+
+/* metadata for all receivers; if there is no memory, they do without */
+static void gather(struct kdbus_fanout *f, struct kdbus_message *m)
+{
+	u64 want = 0;
+	unsigned int i;
+
+	for (i = 0; i < f->n; i++) {
+		f->targets[i].want = kdbus_attach_want(m->src,
+						       f->targets[i].conn);
+		want |= f->targets[i].want;
+	}
+
+	kdbus_attach_gather(&m->attach, m->src, want);
 }
 
 /* a copy of a user's message for each receiver that may have one */
@@ -111,20 +139,21 @@ static void write_all(struct kdbus_fanout *f, struct kdbus_message *m,
 	struct kdbus_queue_entry *entry;
 	unsigned int i;
 
+	gather(f, m);
 	for (i = 0; i < f->n; i++) {
 		if (kdbus_deliver_check(m, f->targets[i].conn) < 0)
 			continue;
-		entry = kdbus_deliver_write(m, f->targets[i].conn, user);
+		entry = kdbus_deliver_write(m, f->targets[i].conn, user,
+					    f->targets[i].want);
 		if (!IS_ERR(entry))
 			f->targets[i].entry = entry;
 	}
 }
 
 /* a message of the kernel for each receiver */
-static void tell_kernel(struct kdbus_fanout *f, struct kdbus_bus *bus,
-			const struct kdbus_msg *msg)
+static void write_all_kernel(struct kdbus_fanout *f,
+			     const struct kdbus_msg *msg)
 {
-	struct kdbus_queue_push how = { .seq = &bus->domain->msg_seq };
 	struct kdbus_queue_entry *entry;
 	unsigned int i;
 
@@ -133,8 +162,6 @@ static void tell_kernel(struct kdbus_fanout *f, struct kdbus_bus *bus,
 		if (!IS_ERR(entry))
 			f->targets[i].entry = entry;
 	}
-	if (f->n)
-		queue_all(f, bus, &how);
 }
 
 struct broadcast {
@@ -151,7 +178,7 @@ static int add_receiver(struct kdbus_conn *conn, void *data)
 
 /**
  * kdbus_broadcast() - send a message to whoever wants it
- * @src:	Who sends it, the connection of the running task
+ * @src:	Who sends it
  * @m:		The message
  *
  * Nobody is told about failures. Documentation/kdbus.txt, section 16.
@@ -162,7 +189,7 @@ void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m)
 {
 	struct kdbus_bus *bus = src->bus;
 	struct broadcast b = { .src = src };
-	struct kdbus_user *user = kdbus_deliver_user(src, NULL);
+	struct kdbus_user *user = kdbus_deliver_user(src);
 	struct kdbus_queue_push how = {
 		.unlimited	= !user,
 		.seq		= &bus->domain->msg_seq,
@@ -173,20 +200,28 @@ void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m)
 	r = kdbus_match_message(src, m, add_receiver, &b);
 	mutex_unlock(&bus->lock);
 
-	if (r == 0 && b.f.n > 0 && kdbus_message_snapshot(m) == 0) {
+	if (r == 0 && b.f.n > 0 && kdbus_message_snapshot(m) == 0)
 		write_all(&b.f, m, user);
-		if (kdbus_conn_enter(src)) {
-			queue_all(&b.f, bus, &how);
-			kdbus_conn_leave(src);
-		}
+	if (kdbus_conn_enter(src)) {
+		queue_all(&b.f, bus, &how);
+		kdbus_conn_leave(src);
 	}
 
-	release(&b.f);
+	release(&b.f, true);
 }
+
+struct telling {
+	struct kdbus_fanout f;
+	const struct kdbus_event *event;
+};
 
 static int add_listener(struct kdbus_conn *conn, void *data)
 {
-	return add_target(data, conn);
+	struct telling *t = data;
+
+	if (t->event->name && !kdbus_policy_see(conn, t->event->name))
+		return 0;
+	return add_target(&t->f, conn);
 }
 
 /**
@@ -198,14 +233,16 @@ static int add_listener(struct kdbus_conn *conn, void *data)
  */
 void kdbus_deliver_event(struct kdbus_bus *bus, struct kdbus_event *event)
 {
-	struct kdbus_fanout f = {};
+	struct kdbus_queue_push how = { .seq = &bus->domain->msg_seq };
+	struct telling t = { .event = event };
 
 	mutex_lock(&bus->lock);
-	kdbus_match_event(bus, event, add_listener, &f);
+	kdbus_match_event(bus, event, add_listener, &t);
 	mutex_unlock(&bus->lock);
 
-	tell_kernel(&f, bus, &event->msg);
-	release(&f);
+	write_all_kernel(&t.f, &event->msg);
+	queue_all(&t.f, bus, &how);
+	release(&t.f, true);
 }
 
 /**
@@ -231,45 +268,110 @@ static void collect_monitors(struct kdbus_fanout *f, struct kdbus_bus *bus)
 }
 
 /**
- * kdbus_monitors_tell() - show a message to monitors
- * @src:	Who sent it
- * @m:		The message, delivered, with a snapshot of its payload
+ * kdbus_copies_write() - write copies of a message for monitors
+ * @f:		The copies, zeroed
+ * @m:		The message, with a snapshot of its payload
  *
- * Documentation/kdbus.txt, section 17.
+ * To be followed by kdbus_copies_release(). Documentation/kdbus.txt, section 17.
  *
  * Context: May sleep; no locks may be held.
  */
-void kdbus_monitors_tell(struct kdbus_conn *src, struct kdbus_message *m)
+void kdbus_copies_write(struct kdbus_fanout *f, struct kdbus_message *m)
 {
-	struct kdbus_queue_push how = {
-		.seq		= &src->bus->domain->msg_seq,
-		.unlimited	= !kdbus_deliver_user(src, NULL),
-	};
-	struct kdbus_fanout f = {};
-
-	collect_monitors(&f, src->bus);
+	collect_monitors(f, m->src->bus);
 	/* the quota of users does not apply to copies */
-	write_all(&f, m, NULL);
-	if (f.n)
-		queue_all(&f, src->bus, &how);
-	release(&f);
+	write_all(f, m, NULL);
 }
 
 /**
- * kdbus_monitors_tell_kernel() - show a message of the kernel to monitors
+ * kdbus_copies_write_kernel() - the same for a message of the kernel
+ * @f:		The copies, zeroed
  * @bus:	Where
  * @msg:	The message
  *
  * Context: May sleep; no locks may be held.
  */
-void kdbus_monitors_tell_kernel(struct kdbus_bus *bus,
-				const struct kdbus_msg *msg)
+void kdbus_copies_write_kernel(struct kdbus_fanout *f, struct kdbus_bus *bus,
+			       const struct kdbus_msg *msg)
 {
-	struct kdbus_fanout f = {};
+	collect_monitors(f, bus);
+	write_all_kernel(f, msg);
+}
 
-	collect_monitors(&f, bus);
-	tell_kernel(&f, bus, msg);
-	release(&f);
+/* a copy goes to a monitor, whatever name the message is addressed to */
+static unsigned int stage_copies(struct kdbus_fanout *f,
+				 const struct kdbus_queue_push *how)
+{
+	struct kdbus_queue_push copy = { .unlimited = how->unlimited };
+
+	return stage_all(f, &copy);
+}
+
+/**
+ * kdbus_copies_push() - queue a message together with its copies
+ * @f:		The copies
+ * @bus:	Where
+ * @queue:	The queue of the receiver
+ * @entry:	The message; on success the queue owns it
+ * @how:	Under which conditions
+ *
+ * All get the same number. If the receiver does not get the message, nobody
+ * does.
+ *
+ * Context: May sleep; no locks may be held.
+ *
+ * Return: As kdbus_queue_push().
+ */
+int kdbus_copies_push(struct kdbus_fanout *f, struct kdbus_bus *bus,
+		      struct kdbus_queue *queue,
+		      struct kdbus_queue_entry *entry,
+		      const struct kdbus_queue_push *how)
+{
+	unsigned int staged;
+	u64 seq;
+	int r;
+
+	mutex_lock(&bus->broadcast);
+	r = kdbus_queue_stage(queue, entry, how);
+	if (r == 0) {
+		staged = stage_copies(f, how);
+		seq = atomic64_inc_return(how->seq);
+		kdbus_queue_commit(queue, entry, seq);
+		commit_all(f, staged, seq);
+		f->sent = true;
+	}
+	mutex_unlock(&bus->broadcast);
+
+	return r;
+}
+
+/**
+ * kdbus_copies_commit() - queue copies of a message that is in no queue itself
+ * @f:		The copies
+ * @bus:	Where; its mutex for broadcasts has been held since @seq was given
+ * @how:	Under which conditions
+ * @seq:	Number of the message
+ *
+ * Context: May sleep.
+ */
+void kdbus_copies_commit(struct kdbus_fanout *f, struct kdbus_bus *bus,
+			 const struct kdbus_queue_push *how, u64 seq)
+{
+	lockdep_assert_held(&bus->broadcast);
+
+	commit_all(f, stage_copies(f, how), seq);
+	f->sent = true;
+}
+
+/**
+ * kdbus_copies_release() - be done with copies
+ * @f:		The copies
+ *
+ * Context: May sleep; no locks may be held.
+ */
+void kdbus_copies_release(struct kdbus_fanout *f)
+{
+	release(f, f->sent);
 }
 
 /**

@@ -7,7 +7,7 @@
  *
  * Broadcasts, notifications, and copies for monitors. Receivers are collected
  * first, under the mutex of the bus; then each gets its copy written into its
- * pool, without a lock; then all copies are queued together, numbered with one
+ * pool, with the metadata that it may have, without a lock; then all copies are queued together, numbered with one
  * number, one such message at a time. So all receivers see all of these messages
  * in the same order.
  *
@@ -24,16 +24,20 @@ struct kdbus_conn;
 struct kdbus_event;
 struct kdbus_message;
 struct kdbus_msg;
+struct kdbus_queue;
 struct kdbus_queue_entry;
+struct kdbus_queue_push;
 
 /**
  * struct kdbus_target - a receiver and its copy
  * @conn:	The receiver, with a reference
+ * @want:	Metadata it may have
  * @entry:	Its copy, or NULL
  * @queued:	It has got its copy
  */
 struct kdbus_target {
 	struct kdbus_conn *conn;
+	u64 want;
 	struct kdbus_queue_entry *entry;
 	bool queued;
 };
@@ -43,18 +47,27 @@ struct kdbus_target {
  * @targets:	The receivers
  * @n:		How many there are
  * @max:	How many fit in @targets
+ * @sent:	They are copies of a message that was sent
  */
 struct kdbus_fanout {
 	struct kdbus_target *targets;
 	unsigned int n;
 	unsigned int max;
+	bool sent;
 };
 
 void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m);
 bool kdbus_has_monitors(const struct kdbus_bus *bus);
-void kdbus_monitors_tell(struct kdbus_conn *src, struct kdbus_message *m);
-void kdbus_monitors_tell_kernel(struct kdbus_bus *bus,
-				const struct kdbus_msg *msg);
+void kdbus_copies_write(struct kdbus_fanout *f, struct kdbus_message *m);
+void kdbus_copies_write_kernel(struct kdbus_fanout *f, struct kdbus_bus *bus,
+			       const struct kdbus_msg *msg);
+int kdbus_copies_push(struct kdbus_fanout *f, struct kdbus_bus *bus,
+		      struct kdbus_queue *queue,
+		      struct kdbus_queue_entry *entry,
+		      const struct kdbus_queue_push *how);
+void kdbus_copies_commit(struct kdbus_fanout *f, struct kdbus_bus *bus,
+			 const struct kdbus_queue_push *how, u64 seq);
+void kdbus_copies_release(struct kdbus_fanout *f);
 void kdbus_monitor_add(struct kdbus_conn *conn);
 void kdbus_monitor_remove(struct kdbus_conn *conn);
 

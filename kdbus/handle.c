@@ -10,8 +10,10 @@
 #include "chardev.h"
 #include "cmd.h"
 #include "conn.h"
+#include "endpoint.h"
 #include "handle.h"
 #include "ioctl.h"
+#include "meta.h"
 #include "pool.h"
 
 /* what belongs to the state is seen as well */
@@ -37,25 +39,46 @@ void kdbus_handle_become(struct kdbus_handle *handle,
 	smp_store_release(&handle->state, state);
 }
 
+static int handle_init(struct kdbus_handle *handle, struct inode *inode)
+{
+	struct kdbus_meta *record;
+
+	handle->node = kdbus_chardev_find(inode);
+	if (!handle->node)
+		return -ESHUTDOWN;
+
+	mutex_init(&handle->lock);
+	if (handle->node->type == KDBUS_NODE_DOMAIN) {
+		handle->state = KDBUS_HANDLE_CONTROL;
+		return 0;
+	}
+
+	handle->state = KDBUS_HANDLE_ENDPOINT;
+	record = kdbus_meta_new(KDBUS_META_RECORD, NULL);
+	if (IS_ERR(record)) {
+		kdbus_node_put(handle->node);
+		return PTR_ERR(record);
+	}
+
+	handle->record = record;
+	return 0;
+}
+
 static int handle_open(struct inode *inode, struct file *file)
 {
 	struct kdbus_handle *handle;
+	int r;
 
 	handle = kzalloc(sizeof(*handle), GFP_KERNEL_ACCOUNT);
 	if (!handle)
 		return -ENOMEM;
 
-	handle->node = kdbus_chardev_find(inode);
-	if (!handle->node) {
+	r = handle_init(handle, inode);
+	if (r < 0)
 		kfree(handle);
-		return -ESHUTDOWN;
-	}
-
-	mutex_init(&handle->lock);
-	handle->state = handle->node->type == KDBUS_NODE_DOMAIN ?
-			KDBUS_HANDLE_CONTROL : KDBUS_HANDLE_ENDPOINT;
-	file->private_data = handle;
-	return 0;
+	else
+		file->private_data = handle;
+	return r;
 }
 
 static int handle_release(struct inode *inode, struct file *file)
@@ -75,11 +98,16 @@ static int handle_release(struct inode *inode, struct file *file)
 		kdbus_conn_kill(handle->conn);
 		kdbus_conn_put(handle->conn);
 		break;
+	case KDBUS_HANDLE_ENDPOINT_OWNER:
+		kdbus_node_kill(&handle->ep->node);
+		kdbus_node_put(&handle->ep->node);
+		break;
 	case KDBUS_HANDLE_CONTROL:
 	case KDBUS_HANDLE_ENDPOINT:
 		break;
 	}
 
+	kdbus_meta_put(handle->record);
 	kdbus_node_put(handle->node);
 	kfree(handle);
 	return 0;

@@ -7,8 +7,9 @@
  *
  * A handle is what stands behind an open device node. It begins as what was
  * opened, a control node or an endpoint, and changes once into something that
- * belongs to it: a bus, a domain, or a connection. That object ends when the last
- * descriptor of the handle is closed.
+ * belongs to it: a bus, a domain, an endpoint, or a connection. That object ends
+ * when the last descriptor of the handle is closed. Who opens an endpoint is
+ * recorded then and there.
  *
  * What commands a handle takes depends on what it is; all of them are rows of
  * one table, see &struct kdbus_cmd_row.
@@ -26,6 +27,8 @@
 struct kdbus_bus;
 struct kdbus_conn;
 struct kdbus_domain;
+struct kdbus_ep;
+struct kdbus_meta;
 struct kdbus_node;
 
 enum kdbus_handle_state {
@@ -34,6 +37,7 @@ enum kdbus_handle_state {
 	KDBUS_HANDLE_DOMAIN_OWNER,
 	KDBUS_HANDLE_ENDPOINT,
 	KDBUS_HANDLE_CONNECTED,
+	KDBUS_HANDLE_ENDPOINT_OWNER,
 };
 
 /**
@@ -41,18 +45,23 @@ enum kdbus_handle_state {
  * @lock:	See above
  * @state:	What it is at the moment
  * @node:	What was opened, with a reference, constant
+ * @record:	Who opened it, with a reference, if it was an endpoint, constant
  * @bus:	The bus it made, with a reference, when KDBUS_HANDLE_BUS_OWNER
  * @domain:	The domain it made, with a reference, when KDBUS_HANDLE_DOMAIN_OWNER
  * @conn:	Its connection, with a reference, when KDBUS_HANDLE_CONNECTED
+ * @ep:		The endpoint it made, with a reference, when
+ *		KDBUS_HANDLE_ENDPOINT_OWNER
  */
 struct kdbus_handle {
 	struct mutex lock;	/* change of state */
 	enum kdbus_handle_state state;
 	struct kdbus_node *node;
+	struct kdbus_meta *record;
 	union {
 		struct kdbus_bus *bus;
 		struct kdbus_domain *domain;
 		struct kdbus_conn *conn;
+		struct kdbus_ep *ep;
 	};
 };
 

@@ -205,7 +205,7 @@ static int check_destination(const struct kdbus_message *m)
 			return -ENOTUNIQ;
 	}
 
-	if (msg->src_id != 0 && msg->src_id != m->src_id)
+	if (msg->src_id != 0 && msg->src_id != m->src->id)
 		return -EINVAL;
 	return 0;
 }
@@ -232,7 +232,7 @@ int kdbus_message_init(struct kdbus_message *m, const struct kdbus_cmd *cmd,
 		.msg		= cmd->data,
 		.items		= kdbus_cmd_items(cmd),
 		.items_len	= kdbus_cmd_items_len(cmd),
-		.src_id		= src->id,
+		.src		= src,
 	};
 
 	r = check_flags(m->msg);
@@ -257,6 +257,7 @@ void kdbus_message_release(struct kdbus_message *m)
 {
 	kdbus_files_free(m->files);
 	m->files = NULL;
+	kdbus_attach_release(&m->attach);
 	kvfree(m->data);
 	m->data = NULL;
 }
@@ -266,30 +267,33 @@ static size_t dst_name_size(const struct kdbus_message *m)
 	return m->dst_name ? KDBUS_ITEM_PADDED(strlen(m->dst_name) + 1) : 0;
 }
 
-/* header and items, as received */
-static size_t head_size(const struct kdbus_message *m)
+/* header, items and metadata, as received */
+static size_t head_size(const struct kdbus_message *m, u64 want)
 {
-	return sizeof(*m->msg) + dst_name_size(m) + m->items_size;
+	return sizeof(*m->msg) + dst_name_size(m) + m->items_size +
+	       kdbus_attach_size(&m->attach, want);
 }
 
 /**
  * kdbus_message_size() - bytes a message takes in a pool
  * @m:		The message
+ * @want:	Metadata that the receiver may have: KDBUS_ATTACH_* flags
  *
  * Return: The number of bytes, not a multiple of 8.
  */
-size_t kdbus_message_size(const struct kdbus_message *m)
+size_t kdbus_message_size(const struct kdbus_message *m, u64 want)
 {
-	return head_size(m) + m->data_size;
+	return head_size(m, want) + m->data_size;
 }
 
-static void write_header(const struct kdbus_message *m, struct kdbus_writer *w)
+static void write_header(const struct kdbus_message *m, struct kdbus_writer *w,
+			 size_t size)
 {
 	struct kdbus_msg msg = *m->msg;
 
-	msg.size = head_size(m);
+	msg.size = size;
 	msg.kernel_flags = 0;
-	msg.src_id = m->src_id;
+	msg.src_id = m->src->id;
 	kdbus_writer_add(w, &msg, sizeof(msg));
 
 	if (m->dst_name)
@@ -331,15 +335,16 @@ static void write_fds(struct kdbus_message *m, struct kdbus_writer *w)
 }
 
 /* writes header and items, and notes where numbers of files will go */
-static void write_head(struct kdbus_message *m, struct kdbus_slice *slice)
+static size_t write_head(struct kdbus_message *m, struct kdbus_slice *slice,
+			 u64 want, size_t data)
 {
 	unsigned int n = m->files ? m->files->n_fds : 0;
 	const struct kdbus_item *item;
-	size_t data = head_size(m);
 	struct kdbus_writer w;
+	size_t stamp;
 
 	kdbus_writer_init(&w, slice);
-	write_header(m, &w);
+	write_header(m, &w, data);
 
 	kdbus_items_foreach(item, m->items, m->items_len) {
 		if (item->type == KDBUS_ITEM_PAYLOAD_VEC)
@@ -352,15 +357,17 @@ static void write_head(struct kdbus_message *m, struct kdbus_slice *slice)
 	if (m->fds)
 		write_fds(m, &w);
 
+	stamp = kdbus_attach_write(&m->attach, want, &w);
 	kdbus_writer_flush(&w);
+	return stamp;
 }
 
 /* the one copy of the payload */
-static int write_data(const struct kdbus_message *m, struct kdbus_slice *slice)
+static int write_data(const struct kdbus_message *m, struct kdbus_slice *slice,
+		      size_t data)
 {
 	static const u8 zeros[8];
 	const struct kdbus_item *item;
-	size_t data = head_size(m);
 	int r;
 
 	if (m->data) {
@@ -434,6 +441,8 @@ int kdbus_message_snapshot(struct kdbus_message *m)
  * kdbus_message_write() - write a message into a slice
  * @m:		The message
  * @slice:	At least kdbus_message_size() bytes, owned by the caller
+ * @want:	Metadata that the receiver may have: KDBUS_ATTACH_* flags
+ * @stamp:	Set to where in the slice the number of the message goes, or 0
  *
  * Documentation/kdbus.txt, section 11.3.
  *
@@ -441,8 +450,11 @@ int kdbus_message_snapshot(struct kdbus_message *m)
  *
  * Return: 0, or -EFAULT if payload cannot be read.
  */
-int kdbus_message_write(struct kdbus_message *m, struct kdbus_slice *slice)
+int kdbus_message_write(struct kdbus_message *m, struct kdbus_slice *slice,
+			u64 want, size_t *stamp)
 {
-	write_head(m, slice);
-	return write_data(m, slice);
+	size_t data = head_size(m, want);
+
+	*stamp = write_head(m, slice, want, data);
+	return write_data(m, slice, data);
 }

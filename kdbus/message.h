@@ -10,14 +10,17 @@
  * checking allocates nothing but references to files.
  *
  * In the pool of a receiver a message is its header, then its items, then the
- * bytes of its vecs, back to back. A vec without an address stands for zeros;
- * only its size modulo 8 is stored, so that what follows keeps its alignment.
+ * metadata that this receiver may have, then the bytes of its vecs, back to back.
+ * A vec without an address stands for zeros; only its size modulo 8 is stored, so
+ * that what follows keeps its alignment.
  *
  * A message lives on the stack of the command that sends it: no locks.
  */
 
 #include <linux/types.h>
 #include <uapi/linux/kdbus.h>
+
+#include "attach.h"
 
 struct kdbus_bus;
 struct kdbus_cmd;
@@ -30,7 +33,7 @@ struct kdbus_slice;
  * @msg:	Its header
  * @items:	Its items, as sent
  * @items_len:	Bytes in @items
- * @src_id:	Who sends it
+ * @src:	Who sends it
  * @dst_name:	The name it is addressed to, or NULL
  * @bloom:	The filter of a broadcast, or NULL
  * @fds:	Its KDBUS_ITEM_FDS item, or NULL
@@ -38,6 +41,8 @@ struct kdbus_slice;
  * @items_size:	Bytes of payload items and FDS item, as received
  * @data_size:	Bytes stored behind the items
  * @files:	Its files, or NULL
+ * @attach:	Its metadata
+ * @numbered:	It was sent, and has got a number
  * @data:	A copy of the bytes of its vecs, or NULL to read them from the
  *		sender when they are needed
  */
@@ -45,7 +50,7 @@ struct kdbus_message {
 	const struct kdbus_msg *msg;
 	const struct kdbus_item *items;
 	size_t items_len;
-	u64 src_id;
+	struct kdbus_conn *src;
 	const char *dst_name;
 	const struct kdbus_bloom_filter *bloom;
 	const struct kdbus_item *fds;
@@ -53,6 +58,8 @@ struct kdbus_message {
 	size_t items_size;
 	size_t data_size;
 	struct kdbus_files *files;
+	struct kdbus_attach attach;
+	bool numbered;
 	void *data;
 };
 
@@ -71,7 +78,8 @@ int kdbus_message_init(struct kdbus_message *m, const struct kdbus_cmd *cmd,
 		       struct kdbus_conn *src);
 int kdbus_message_snapshot(struct kdbus_message *m);
 void kdbus_message_release(struct kdbus_message *m);
-size_t kdbus_message_size(const struct kdbus_message *m);
-int kdbus_message_write(struct kdbus_message *m, struct kdbus_slice *slice);
+size_t kdbus_message_size(const struct kdbus_message *m, u64 want);
+int kdbus_message_write(struct kdbus_message *m, struct kdbus_slice *slice,
+			u64 want, size_t *stamp);
 
 #endif

@@ -7,18 +7,24 @@
 #include "item.h"
 #include "name-list.h"
 #include "names.h"
+#include "policy.h"
 #include "pool.h"
+#include "result.h"
 #include "writer.h"
 
 /**
  * struct list - a list being made
+ * @asker:	Who will get it
  * @flags:	KDBUS_NAME_LIST_*
  * @size:	Bytes so far
+ * @room:	Bytes there are, if there is a writer
  * @writer:	Where to write; NULL while the size is found out
  */
 struct list {
+	const struct kdbus_conn *asker;
 	u64 flags;
-	size_t size;
+	u64 size;
+	u64 room;
 	struct kdbus_writer *writer;
 };
 
@@ -34,13 +40,15 @@ static void add_record(struct list *l, const struct kdbus_conn *conn,
 	};
 	size_t len = 0;
 
+	if (entry && !kdbus_policy_see(l->asker, entry->name))
+		return;
 	if (entry) {
 		len = strlen(entry->name) + 1;
 		info.size += KDBUS_ITEM_PADDED(len);
 	}
 
 	l->size += info.size;
-	if (!l->writer)
+	if (!l->writer || l->size > l->room)
 		return;
 
 	kdbus_writer_add(l->writer, &info, sizeof(info));
@@ -65,7 +73,7 @@ static void add_conn(struct list *l, const struct kdbus_conn *conn)
 {
 	const struct kdbus_name_waiter *waiter;
 	const struct kdbus_name_entry *entry;
-	size_t before = l->size;
+	u64 before = l->size;
 
 	if (conn->flags & KDBUS_HELLO_ACTIVATOR &&
 	    !(l->flags & KDBUS_NAME_LIST_ACTIVATORS))
@@ -97,33 +105,43 @@ static void add_all(struct list *l, struct kdbus_bus *bus)
 		add_conn(l, conn);
 }
 
-static struct kdbus_slice *make_list(struct kdbus_conn *conn, u64 flags)
+/* the list in a slice; NULL if policy let something else through meanwhile */
+static struct kdbus_slice *try_list(struct list *l, struct kdbus_bus *bus,
+				    struct kdbus_pool *pool)
 {
-	struct list l = { .flags = flags };
 	struct kdbus_slice *slice;
 	struct kdbus_writer w;
-	u64 size;
 
-	lockdep_assert_held(&conn->bus->lock);
+	l->writer = NULL;
+	add_all(l, bus);
+	l->room = l->size;
 
-	add_all(&l, conn->bus);
-	slice = kdbus_pool_alloc(conn->pool, l.size, false);
+	slice = kdbus_pool_alloc(pool, l->room, false);
 	if (IS_ERR(slice))
 		return slice;
 
-	size = l.size;
 	kdbus_writer_init(&w, slice);
-	kdbus_writer_add(&w, &size, sizeof(size));
-	l.writer = &w;
-	add_all(&l, conn->bus);
+	kdbus_writer_add(&w, &l->room, sizeof(l->room));
+	l->writer = &w;
+	add_all(l, bus);
 	kdbus_writer_flush(&w);
-	return slice;
+	if (l->size == l->room)
+		return slice;
+
+	kdbus_slice_free(slice);
+	return NULL;
 }
 
-/* who cannot free slices has one list, until it asks for another */
-static bool keeps_list(const struct kdbus_conn *conn)
+static struct kdbus_slice *write_list(struct list *l, struct kdbus_bus *bus,
+				      struct kdbus_pool *pool)
 {
-	return conn->flags & KDBUS_HELLO_ACTIVATOR;
+	struct kdbus_slice *slice;
+
+	do {
+		slice = try_list(l, bus, pool);
+	} while (!slice);
+
+	return slice;
 }
 
 /**
@@ -139,33 +157,17 @@ static bool keeps_list(const struct kdbus_conn *conn)
  */
 int kdbus_name_list(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 {
-	struct kdbus_cmd_name_list *arg = cmd->data;
+	const struct kdbus_cmd_name_list *arg = cmd->data;
+	struct list l = { .asker = conn, .flags = arg->flags };
 	struct kdbus_slice *slice;
-	size_t offset;
-	int r;
 
 	mutex_lock(&conn->bus->lock);
-	slice = make_list(conn, arg->flags);
-	if (!IS_ERR(slice) && keeps_list(conn)) {
-		kdbus_slice_free(conn->list);
-		conn->list = slice;
-	}
-	/* somebody else may free the list of an activator at once */
-	offset = IS_ERR(slice) ? 0 : slice->offset;
+	slice = write_list(&l, conn->bus, conn->pool);
 	mutex_unlock(&conn->bus->lock);
 	if (IS_ERR(slice))
 		return PTR_ERR(slice);
 
-	arg->offset = offset;
-	r = kdbus_cmd_store(cmd, offsetof(struct kdbus_cmd_name_list, offset),
-			    sizeof(arg->offset));
-	if (keeps_list(conn))
-		return r;
-	if (r < 0) {
-		kdbus_slice_free(slice);
-		return r;
-	}
-
-	kdbus_slice_publish(slice);
-	return 0;
+	return kdbus_result_return(conn, cmd, slice,
+				   offsetof(struct kdbus_cmd_name_list,
+					    offset));
 }

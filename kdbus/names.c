@@ -10,6 +10,7 @@
 #include "ident.h"
 #include "item.h"
 #include "limits.h"
+#include "name-set.h"
 #include "names.h"
 #include "notify.h"
 #include "policy.h"
@@ -173,12 +174,14 @@ static void give(struct kdbus_name_entry *entry, struct kdbus_conn *owner,
 	entry->flags = flags;
 	list_add_tail(&entry->owned, &owner->names.owned);
 	owner->names.count++;
+	kdbus_name_set_replace(&owner->names);
 }
 
 static void take_away(struct kdbus_name_entry *entry, struct kdbus_conn *owner)
 {
 	list_del_init(&entry->owned);
 	owner->names.count--;
+	kdbus_name_set_replace(&owner->names);
 }
 
 /* senders hold on to an owner only under the lock of its queue */
@@ -527,18 +530,20 @@ static int release(struct kdbus_conn *conn, const char *name)
 	lockdep_assert_held(&conn->bus->lock);
 
 	entry = lookup(conn->bus, name);
-	if (!entry)
-		return -ESRCH;
-	if (entry->owner == conn) {
+	if (entry && entry->owner == conn) {
 		let_go(conn->bus, entry);
 		return 0;
 	}
 
-	waiter = find_waiter(entry, conn);
-	if (!waiter)
-		return -EADDRINUSE;
-	waiter_free(waiter);
-	return 0;
+	waiter = entry ? find_waiter(entry, conn) : NULL;
+	if (waiter) {
+		waiter_free(waiter);
+		return 0;
+	}
+
+	if (!kdbus_policy_see(conn, name))
+		return -ENOENT;
+	return entry ? -EADDRINUSE : -ESRCH;
 }
 
 /**
@@ -550,8 +555,8 @@ static int release(struct kdbus_conn *conn, const char *name)
  *
  * Context: May sleep; no locks may be held.
  *
- * Return: 0, -ESRCH if there is no such name or -EADDRINUSE if @conn has
- * nothing to do with it.
+ * Return: 0, -ESRCH if there is no such name, -EADDRINUSE if @conn has nothing
+ * to do with it, or -ENOENT if it may not even know.
  */
 int kdbus_name_release(struct kdbus_conn *conn, const char *name)
 {

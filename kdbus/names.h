@@ -36,6 +36,7 @@
 struct kdbus_bus;
 struct kdbus_cmd;
 struct kdbus_conn;
+struct kdbus_name_set;
 
 /**
  * struct kdbus_name_registry - names of a bus
@@ -96,6 +97,7 @@ struct kdbus_name_waiter {
  * @count:	How many it owns
  * @waiting:	How many it waits for
  * @activates:	The name it is activator of, or NULL
+ * @set:	The names it owns, for everybody to look at, NULL for none
  *
  * Guarded by the mutex of the bus.
  */
@@ -105,6 +107,7 @@ struct kdbus_conn_names {
 	unsigned int count;
 	unsigned int waiting;
 	struct kdbus_name_entry *activates;
+	struct kdbus_name_set __rcu *set;
 };
 
 int kdbus_names_init(struct kdbus_name_registry *reg);

@@ -1,38 +1,89 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/errno.h>
+#include <linux/rcupdate.h>
 
 #include "bus.h"
 #include "conn.h"
+#include "endpoint.h"
+#include "policy-db.h"
 #include "policy.h"
 
-static bool is_privileged(const struct kdbus_conn *conn)
+/* does a database grant something to @conn for a name that @owner owns? */
+static bool grants_any(const struct kdbus_policy_db *db,
+		       const struct kdbus_conn *conn,
+		       const struct kdbus_conn *owner, u64 level)
 {
-	return uid_eq(conn->cred->fsuid, conn->bus->uid) ||
-	       capable(CAP_IPC_OWNER);
+	bool r;
+
+	rcu_read_lock();
+	r = kdbus_policy_db_grants_any(db, conn->cred,
+				       rcu_dereference(owner->names.set),
+				       level);
+	rcu_read_unlock();
+
+	return r;
+}
+
+static bool is_same_user(const struct kdbus_conn *src,
+			 const struct kdbus_conn *dst)
+{
+	return uid_eq(src->cred->fsuid, dst->cred->uid);
 }
 
 /**
  * kdbus_policy_own() - may a connection own a name
- * @conn:	Who wants to, the connection of the running task
+ * @conn:	Who wants to
  * @name:	The name
  *
  * Documentation/kdbus.txt, section 5.4.
+ *
+ * Context: Any.
  *
  * Return: 0 or -EPERM.
  */
 int kdbus_policy_own(const struct kdbus_conn *conn, const char *name)
 {
-	return is_privileged(conn) ? 0 : -EPERM;
+	if (conn->ep->custom &&
+	    !kdbus_policy_db_grants(&conn->ep->policy, conn->cred, name,
+				    KDBUS_POLICY_OWN))
+		return -EPERM;
+	if (conn->privileged)
+		return 0;
+	return kdbus_policy_db_grants(&conn->bus->policy, conn->cred, name,
+				      KDBUS_POLICY_OWN) ? 0 : -EPERM;
+}
+
+/**
+ * kdbus_policy_talk() - may one connection send to another
+ * @src:	Who wants to
+ * @dst:	To whom
+ *
+ * Documentation/kdbus.txt, section 5.4.
+ *
+ * Context: Any.
+ *
+ * Return: 0, -ENOENT if the endpoint of @src hides @dst, or -EPERM.
+ */
+int kdbus_policy_talk(const struct kdbus_conn *src,
+		      const struct kdbus_conn *dst)
+{
+	if (src->ep->custom &&
+	    !grants_any(&src->ep->policy, src, dst, KDBUS_POLICY_TALK))
+		return -ENOENT;
+	if (src->privileged || is_same_user(src, dst))
+		return 0;
+	return grants_any(&src->bus->policy, src, dst, KDBUS_POLICY_TALK) ?
+	       0 : -EPERM;
 }
 
 /**
  * kdbus_policy_signal() - may a broadcast reach a connection
- * @src:	Who sends it, the connection of the running task
+ * @src:	Who sends it
  * @dst:	Who would receive it
  *
- * Documentation/kdbus.txt, section 5.4.
+ * It is the endpoint of the receiver that counts. Documentation/kdbus.txt,
+ * section 5.4.
  *
  * Context: Any; the mutex of the bus is held.
  *
@@ -41,26 +92,51 @@ int kdbus_policy_own(const struct kdbus_conn *conn, const char *name)
 bool kdbus_policy_signal(const struct kdbus_conn *src,
 			 const struct kdbus_conn *dst)
 {
-	if (uid_eq(src->cred->fsuid, dst->cred->uid))
+	lockdep_assert_held(&src->bus->lock);
+
+	if (dst->ep->custom &&
+	    (!grants_any(&dst->ep->policy, src, dst, KDBUS_POLICY_TALK) ||
+	     !kdbus_policy_see_conn(dst, src)))
+		return false;
+	if (src->privileged || is_same_user(src, dst))
 		return true;
 	if (src->names.count > 0 && dst->names.count == 0)
 		return true;
-	return is_privileged(src);
+	return grants_any(&src->bus->policy, src, dst, KDBUS_POLICY_TALK);
 }
 
 /**
- * kdbus_policy_talk() - may one connection send to another
- * @src:	Who wants to, the connection of the running task
- * @dst:	To whom
+ * kdbus_policy_see() - may a connection know of a name
+ * @conn:	Who wants to
+ * @name:	The name
  *
  * Documentation/kdbus.txt, section 5.4.
  *
- * Return: 0 or -EPERM.
+ * Context: Any.
+ *
+ * Return: Whether it may.
  */
-int kdbus_policy_talk(const struct kdbus_conn *src,
-		      const struct kdbus_conn *dst)
+bool kdbus_policy_see(const struct kdbus_conn *conn, const char *name)
 {
-	if (uid_eq(src->cred->fsuid, dst->cred->uid) || is_privileged(src))
-		return 0;
-	return -EPERM;
+	return !conn->ep->custom ||
+	       kdbus_policy_db_grants(&conn->ep->policy, conn->cred, name,
+				      KDBUS_POLICY_SEE);
+}
+
+/**
+ * kdbus_policy_see_conn() - may a connection know of another
+ * @conn:	Who wants to
+ * @other:	The other one
+ *
+ * Documentation/kdbus.txt, section 5.4.
+ *
+ * Context: Any.
+ *
+ * Return: Whether it may.
+ */
+bool kdbus_policy_see_conn(const struct kdbus_conn *conn,
+			   const struct kdbus_conn *other)
+{
+	return !conn->ep->custom ||
+	       grants_any(&conn->ep->policy, conn, other, KDBUS_POLICY_SEE);
 }

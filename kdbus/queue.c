@@ -236,6 +236,14 @@ static void append(struct kdbus_queue *queue, struct kdbus_queue_entry *entry)
 	update_readable(queue);
 }
 
+static void number(struct kdbus_queue_entry *entry, u64 seq)
+{
+	entry->seq = seq;
+	if (entry->stamp)
+		kdbus_slice_write(entry->slice, entry->stamp, &seq,
+				  sizeof(seq));
+}
+
 static int enqueue(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
 		   const struct kdbus_queue_push *how, bool stage)
 {
@@ -246,7 +254,7 @@ static int enqueue(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
 	if (r == 0) {
 		entry->staged = stage;
 		if (!stage)
-			entry->seq = atomic64_inc_return(how->seq);
+			number(entry, atomic64_inc_return(how->seq));
 		append(queue, entry);
 	}
 	spin_unlock(&queue->lock);
@@ -306,7 +314,7 @@ void kdbus_queue_commit(struct kdbus_queue *queue,
 {
 	spin_lock(&queue->lock);
 	list_del(&entry->fifo);
-	entry->seq = seq;
+	number(entry, seq);
 	entry->staged = false;
 	link_entry(queue, entry);
 	spin_unlock(&queue->lock);

@@ -20,7 +20,8 @@
  * rise. A message that goes to several queues gets one number, so it is put
  * into each of them *staged* first, is numbered when it is everywhere, and is
  * then committed. Nothing behind a staged message can be received. What was
- * queued behind it meanwhile and has a lower number is let past.
+ * queued behind it meanwhile and has a lower number is let past. Where metadata
+ * tells the number, it is written when it is given.
  *
  * Closing a queue is final. It is atomic with regard to everything else: a
  * message is either in the queue before, or refused.
@@ -73,6 +74,7 @@ struct kdbus_queue {
  * @normal:	Place among those with priority 0
  * @sorted:	Place among the others
  * @seq:	Number of the message, its place in the order of arrival
+ * @stamp:	Where in @slice its number goes, or 0
  * @staged:	Not committed
  * @priority:	Priority
  * @name_id:	Registration of the name it was addressed to, or 0
@@ -88,6 +90,7 @@ struct kdbus_queue_entry {
 		struct rb_node sorted;
 	};
 	u64 seq;
+	size_t stamp;
 	bool staged;
 	s64 priority;
 	u64 name_id;

@@ -68,7 +68,7 @@ static int check_share(const struct kdbus_quota *quota,
 		       const struct kdbus_share *share,
 		       const struct kdbus_claim *claim, size_t left)
 {
-	if (share->user == quota->owner)
+	if (share->user == quota->owner && uid_valid(share->user->uid))
 		return 0;
 	if (share->fds + claim->fds > KDBUS_CONN_MAX_FDS_PER_USER)
 		return -ENOBUFS;

@@ -27,6 +27,34 @@ static struct kdbus_user *lookup(struct kdbus_users *users, kuid_t uid)
 	return NULL;
 }
 
+static struct kdbus_user *user_new(struct kdbus_users *users, kuid_t uid)
+{
+	struct kdbus_user *user;
+
+	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
+	if (!user)
+		return ERR_PTR(-ENOMEM);
+
+	kref_init(&user->kref);
+	INIT_HLIST_NODE(&user->entry);
+	user->users = users;
+	user->uid = uid;
+	return user;
+}
+
+/**
+ * kdbus_user_new_anonymous() - make a record that is nobody's
+ * @users:	The records of the domain, which keep its lock
+ *
+ * Context: May sleep.
+ *
+ * Return: The record, with a reference, or an error pointer: -ENOMEM.
+ */
+struct kdbus_user *kdbus_user_new_anonymous(struct kdbus_users *users)
+{
+	return user_new(users, INVALID_UID);
+}
+
 /**
  * kdbus_user_find() - find or make the record of a user
  * @users:	The records of the domain
@@ -49,16 +77,9 @@ struct kdbus_user *kdbus_user_find(struct kdbus_users *users, kuid_t uid)
 		goto out;
 	}
 
-	user = kzalloc(sizeof(*user), GFP_KERNEL_ACCOUNT);
-	if (!user) {
-		user = ERR_PTR(-ENOMEM);
-		goto out;
-	}
-
-	kref_init(&user->kref);
-	user->users = users;
-	user->uid = uid;
-	hash_add(users->table, &user->entry, __kuid_val(uid));
+	user = user_new(users, uid);
+	if (!IS_ERR(user))
+		hash_add(users->table, &user->entry, __kuid_val(uid));
 out:
 	mutex_unlock(&users->lock);
 	return user;

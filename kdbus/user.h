@@ -12,7 +12,8 @@
  *
  * A record is shared by all objects of its user in the domain and lives as long
  * as the longest of them; each holds a reference. The domain holds none, but
- * finds the records by uid.
+ * finds the records by uid. A custom endpoint has a record of its own, for nobody
+ * in particular, which is not in the table.
  *
  * Locks: &struct kdbus_users.lock guards the table and the last put of a
  * record. The counters are atomic.
@@ -39,7 +40,7 @@ struct kdbus_users {
  * @kref:	References
  * @users:	Where it is filed, constant
  * @entry:	Its place there
- * @uid:	The user, constant
+ * @uid:	The user, invalid if it is nobody's, constant
  * @buses:	Buses charged
  * @conns:	Connections charged
  * @files:	Files in flight that its connections sent
@@ -56,6 +57,7 @@ struct kdbus_user {
 
 void kdbus_users_init(struct kdbus_users *users);
 struct kdbus_user *kdbus_user_find(struct kdbus_users *users, kuid_t uid);
+struct kdbus_user *kdbus_user_new_anonymous(struct kdbus_users *users);
 struct kdbus_user *kdbus_user_get(struct kdbus_user *user);
 void kdbus_user_put(struct kdbus_user *user);
 int kdbus_user_charge(atomic_t *count, int max);

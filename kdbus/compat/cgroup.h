@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef __KDBUS_COMPAT_CGROUP_H
+#define __KDBUS_COMPAT_CGROUP_H
+
+#include <linux/cgroup.h>
+#include <linux/version.h>
+
+#ifdef CONFIG_CGROUPS
+
+/*
+ * Path of the running task in the first legacy hierarchy, of which there is one.
+ * Up to 6.6 the kernel tells; later those with a controller can still be found.
+ * Returns the length of the path or a negative errno.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+static inline int kdbus_legacy_cgroup_path(char *to, size_t max)
+{
+	return task_cgroup_path(current, to, max);
+}
+#else
+static inline int kdbus_legacy_cgroup_path(char *to, size_t max)
+{
+	struct cgroup *first = NULL, *cgrp;
+	const struct css_set *set;
+	int i, r = -ENOENT;
+
+	rcu_read_lock();
+	set = task_css_set(current);
+	for (i = 0; i < CGROUP_SUBSYS_COUNT; i++) {
+		cgrp = set->subsys[i] ? set->subsys[i]->cgroup : NULL;
+		if (!cgrp || cgrp->root == &cgrp_dfl_root)
+			continue;
+		if (!first ||
+		    cgrp->root->hierarchy_id < first->root->hierarchy_id)
+			first = cgrp;
+	}
+	if (first)
+		r = cgroup_path(first, to, max);
+	rcu_read_unlock();
+
+	return r;
+}
+#endif
+
+#endif /* CONFIG_CGROUPS */
+
+#endif

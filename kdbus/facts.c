@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/audit.h>
+#include <linux/cred.h>
+#include <linux/fs_struct.h>
+#include <linux/mm.h>
+#include <linux/nsproxy.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/seqlock.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/kdbus.h>
+
+#include "compat/capability.h"
+#include "compat/cgroup.h"
+#include "compat/fs.h"
+#include "facts.h"
+
+#define CMDLINE_MAX	4096
+#define LABEL_MAX	4096
+
+/**
+ * kdbus_fact_key_init() - note who is running
+ * @key:	To be filled
+ */
+void kdbus_fact_key_init(struct kdbus_fact_key *key)
+{
+	key->cred = get_current_cred();
+	key->pid = get_pid(task_tgid(current));
+	key->tid = get_pid(task_pid(current));
+	key->image = READ_ONCE(current->self_exec_id);
+}
+
+/**
+ * kdbus_fact_key_exit() - drop what a key refers to
+ * @key:	The key
+ */
+void kdbus_fact_key_exit(struct kdbus_fact_key *key)
+{
+	put_cred(key->cred);
+	put_pid(key->pid);
+	put_pid(key->tid);
+}
+
+static bool same_image(const struct kdbus_fact_key *key)
+{
+	return key->pid == task_tgid(current) &&
+	       key->image == READ_ONCE(current->self_exec_id);
+}
+
+static bool cred_holds(const struct kdbus_fact_key *key, const void *payload,
+		       size_t size)
+{
+	return key->cred == current_cred();
+}
+
+static int gather_creds(struct kdbus_fact_key *key, void *to, size_t max)
+{
+	const struct cred *cred = current_cred();
+	struct kdbus_creds *creds = to;
+
+	creds->uid = from_kuid_munged(cred->user_ns, cred->uid);
+	creds->gid = from_kgid_munged(cred->user_ns, cred->gid);
+	creds->pid = task_tgid_vnr(current);
+	creds->tid = task_pid_vnr(current);
+	creds->starttime = current->group_leader->start_time;
+	return sizeof(*creds);
+}
+
+static bool creds_hold(const struct kdbus_fact_key *key, const void *payload,
+		       size_t size)
+{
+	return key->tid == task_pid(current) &&
+	       cred_holds(key, payload, size);
+}
+
+static size_t auxgroups_bound(void)
+{
+	return current_cred()->group_info->ngroups * sizeof(u64);
+}
+
+static int gather_auxgroups(struct kdbus_fact_key *key, void *to, size_t max)
+{
+	const struct cred *cred = current_cred();
+	const struct group_info *groups = cred->group_info;
+	u64 *gids = to;
+	int i;
+
+	for (i = 0; i < groups->ngroups; i++)
+		gids[i] = from_kgid_munged(cred->user_ns, groups->gid[i]);
+	return groups->ngroups * sizeof(*gids);
+}
+
+/* always the buffer of a whole name, of which nothing else is copied */
+static int copy_comm(struct task_struct *task, char *to)
+{
+	char comm[TASK_COMM_LEN];
+
+	get_task_comm(comm, task);
+	strscpy(to, comm, sizeof(comm));
+	return strlen(to) + 1;
+}
+
+static bool is_comm(struct task_struct *task, const char *payload)
+{
+	char comm[TASK_COMM_LEN];
+
+	get_task_comm(comm, task);
+	return !strcmp(comm, payload);
+}
+
+static int gather_tid_comm(struct kdbus_fact_key *key, void *to, size_t max)
+{
+	return copy_comm(current, to);
+}
+
+static bool tid_comm_holds(const struct kdbus_fact_key *key,
+			   const void *payload, size_t size)
+{
+	return is_comm(current, payload);
+}
+
+static int gather_pid_comm(struct kdbus_fact_key *key, void *to, size_t max)
+{
+	return copy_comm(current->group_leader, to);
+}
+
+static bool pid_comm_holds(const struct kdbus_fact_key *key,
+			   const void *payload, size_t size)
+{
+	return is_comm(current->group_leader, payload);
+}
+
+static unsigned int count_renames(void)
+{
+	return raw_read_seqcount(&rename_lock.seqcount.seqcount);
+}
+
+static int gather_exe(struct kdbus_fact_key *key, void *to, size_t max)
+{
+	struct mm_struct *mm = current->mm;
+	struct file *exe = mm ? kdbus_get_mm_exe_file(mm) : NULL;
+	char *path;
+	int r;
+
+	if (!exe)
+		return -ENOENT;
+
+	key->renames = count_renames();
+	key->looked = jiffies;
+	key->exe = exe;
+	key->exe_unlinked = d_unlinked(exe->f_path.dentry);
+	key->root_mnt = current->fs->root.mnt;
+	key->root_dentry = current->fs->root.dentry;
+
+	/* it is written from the end */
+	path = d_path(&exe->f_path, to, max);
+	r = PTR_ERR_OR_ZERO(path);
+	if (r == 0) {
+		r = to + max - (void *)path;
+		memmove(to, path, r);
+	}
+
+	fput(exe);
+	return r;
+}
+
+static bool same_exe(const struct kdbus_fact_key *key)
+{
+	const struct file *exe;
+	bool same;
+
+	if (!current->mm)
+		return false;
+
+	rcu_read_lock();
+	exe = rcu_dereference(current->mm->exe_file);
+	same = exe == key->exe && exe &&
+	       d_unlinked(exe->f_path.dentry) == key->exe_unlinked;
+	rcu_read_unlock();
+
+	return same;
+}
+
+static bool exe_holds(const struct kdbus_fact_key *key, const void *payload,
+		      size_t size)
+{
+	return same_image(key) && same_exe(key) &&
+	       key->root_mnt == current->fs->root.mnt &&
+	       key->root_dentry == current->fs->root.dentry &&
+	       time_before(jiffies, key->looked + HZ) &&
+	       /* odd while something is being renamed */
+	       !(key->renames & 1) && key->renames == count_renames();
+}
+
+static bool find_args(unsigned long *args, size_t *len)
+{
+	struct mm_struct *mm = current->mm;
+	unsigned long end;
+
+	if (!mm)
+		return false;
+
+	spin_lock(&mm->arg_lock);
+	*args = mm->arg_start;
+	end = mm->arg_end;
+	spin_unlock(&mm->arg_lock);
+
+	*len = end > *args ? min_t(size_t, end - *args, CMDLINE_MAX) : 0;
+	return *len > 0;
+}
+
+static int gather_cmdline(struct kdbus_fact_key *key, void *to, size_t max)
+{
+	size_t len;
+
+	if (!find_args(&key->args, &key->args_len))
+		return -ENOENT;
+
+	/* as far as it is there */
+	len = key->args_len -
+	      copy_from_user(to, (void __user *)key->args, key->args_len);
+	return len ?: -ENOENT;
+}
+
+static bool cmdline_holds(const struct kdbus_fact_key *key, const void *payload,
+			  size_t size)
+{
+	size_t len, n, at = 0;
+	unsigned long args;
+	u8 buf[128];
+
+	if (!find_args(&args, &len) || args != key->args || len != size)
+		return false;
+
+	for (; at < len; at += n) {
+		n = min(len - at, sizeof(buf));
+		if (copy_from_user(buf, (void __user *)args + at, n) ||
+		    memcmp(buf, payload + at, n))
+			return false;
+	}
+
+	return true;
+}
+
+static u32 *put_caps(u32 *to, kernel_cap_t set)
+{
+	u64 bits = kdbus_cap_bits(set) & GENMASK_ULL(CAP_LAST_CAP, 0);
+
+	to[0] = lower_32_bits(bits);
+	to[1] = upper_32_bits(bits);
+	return to + 2;
+}
+
+static int gather_caps(struct kdbus_fact_key *key, void *to, size_t max)
+{
+	const struct cred *cred = current_cred();
+	struct kdbus_caps *caps = to;
+	u32 *words = caps->caps;
+
+	caps->last_cap = CAP_LAST_CAP;
+	words = put_caps(words, cred->cap_inheritable);
+	words = put_caps(words, cred->cap_permitted);
+	words = put_caps(words, cred->cap_effective);
+	words = put_caps(words, cred->cap_bset);
+	return (void *)words - to;
+}
+
+#ifdef CONFIG_CGROUPS
+
+/* 0 if there are legacy hierarchies, which do not tell by an id */
+static u64 unified_cgroup(void)
+{
+	const struct css_set *set;
+	u64 id = 0;
+
+	rcu_read_lock();
+	set = task_css_set(current);
+	if (list_is_singular(&set->cgrp_links))
+		id = cgroup_id(set->dfl_cgrp);
+	rcu_read_unlock();
+
+	return id;
+}
+
+static int unified_cgroup_path(char *to, size_t max)
+{
+	int r;
+
+	rcu_read_lock();
+	r = cgroup_path(task_css_set(current)->dfl_cgrp, to, max);
+	rcu_read_unlock();
+
+	return r;
+}
+
+static int gather_cgroup(struct kdbus_fact_key *key, void *to, size_t max)
+{
+	int r;
+
+	key->cgroup = unified_cgroup();
+	r = key->cgroup ? unified_cgroup_path(to, max) :
+			  kdbus_legacy_cgroup_path(to, max);
+	if (r < 0 || r >= max)
+		return r < 0 ? r : -ENAMETOOLONG;
+	return r + 1;
+}
+
+static bool cgroup_holds(const struct kdbus_fact_key *key, const void *payload,
+			 size_t size)
+{
+	return key->cgroup && key->cgroup == unified_cgroup();
+}
+
+#else
+
+static int gather_cgroup(struct kdbus_fact_key *key, void *to, size_t max)
+{
+	return -EOPNOTSUPP;
+}
+
+static bool cgroup_holds(const struct kdbus_fact_key *key, const void *payload,
+			 size_t size)
+{
+	return true;
+}
+
+#endif
+
+static int gather_audit(struct kdbus_fact_key *key, void *to, size_t max)
+{
+	struct kdbus_audit *audit = to;
+
+	if (!IS_ENABLED(CONFIG_AUDITSYSCALL))
+		return -EOPNOTSUPP;
+
+	/* what is not set is ~0, in 32 bits */
+	audit->sessionid = (u32)audit_get_sessionid(current);
+	audit->loginuid = (u32)from_kuid(current_user_ns(),
+					 audit_get_loginuid(current));
+	return sizeof(*audit);
+}
+
+static bool audit_holds(const struct kdbus_fact_key *key, const void *payload,
+			size_t size)
+{
+	struct kdbus_audit audit;
+
+	return gather_audit(NULL, &audit, sizeof(audit)) < 0 ||
+	       !memcmp(payload, &audit, sizeof(audit));
+}
+
+static int gather_seclabel(struct kdbus_fact_key *key, void *to, size_t max)
+{
+	char *label = to;
+	int r;
+
+	kdbus_current_secid(&key->secid);
+	r = kdbus_secid_to_label(&key->secid, label, max - 1);
+	if (r <= 0)
+		return r ?: -ENOENT;
+
+	/* some modules count the NUL, others do not */
+	label[r] = 0;
+	return strlen(label) + 1;
+}
+
+static bool seclabel_holds(const struct kdbus_fact_key *key,
+			   const void *payload, size_t size)
+{
+	struct kdbus_secid secid;
+
+	kdbus_current_secid(&secid);
+	return cred_holds(key, payload, size) &&
+	       !memcmp(&secid, &key->secid, sizeof(secid));
+}
+
+const struct kdbus_fact kdbus_facts[KDBUS_FACTS] = {
+	{
+		.attach	= KDBUS_ATTACH_CREDS,
+		.type	= KDBUS_ITEM_CREDS,
+		.max	= sizeof(struct kdbus_creds),
+		.gather	= gather_creds,
+		.holds	= creds_hold,
+	}, {
+		.attach	= KDBUS_ATTACH_AUXGROUPS,
+		.type	= KDBUS_ITEM_AUXGROUPS,
+		.bound	= auxgroups_bound,
+		.gather	= gather_auxgroups,
+		.holds	= cred_holds,
+	}, {
+		.attach	= KDBUS_ATTACH_TID_COMM,
+		.type	= KDBUS_ITEM_TID_COMM,
+		.max	= TASK_COMM_LEN,
+		.gather	= gather_tid_comm,
+		.holds	= tid_comm_holds,
+	}, {
+		.attach	= KDBUS_ATTACH_PID_COMM,
+		.type	= KDBUS_ITEM_PID_COMM,
+		.max	= TASK_COMM_LEN,
+		.gather	= gather_pid_comm,
+		.holds	= pid_comm_holds,
+	}, {
+		.attach	= KDBUS_ATTACH_EXE,
+		.type	= KDBUS_ITEM_EXE,
+		.max	= PATH_MAX,
+		.gather	= gather_exe,
+		.holds	= exe_holds,
+	}, {
+		.attach	= KDBUS_ATTACH_CMDLINE,
+		.type	= KDBUS_ITEM_CMDLINE,
+		.max	= CMDLINE_MAX,
+		.gather	= gather_cmdline,
+		.holds	= cmdline_holds,
+	}, {
+		.attach	= KDBUS_ATTACH_CAPS,
+		.type	= KDBUS_ITEM_CAPS,
+		.max	= sizeof(struct kdbus_caps) + 8 * sizeof(u32),
+		.gather	= gather_caps,
+		.holds	= cred_holds,
+	}, {
+		.attach	= KDBUS_ATTACH_CGROUP,
+		.type	= KDBUS_ITEM_CGROUP,
+		.max	= PATH_MAX,
+		.gather	= gather_cgroup,
+		.holds	= cgroup_holds,
+	}, {
+		.attach	= KDBUS_ATTACH_AUDIT,
+		.type	= KDBUS_ITEM_AUDIT,
+		.max	= sizeof(struct kdbus_audit),
+		.gather	= gather_audit,
+		.holds	= audit_holds,
+	}, {
+		.attach	= KDBUS_ATTACH_SECLABEL,
+		.type	= KDBUS_ITEM_SECLABEL,
+		.max	= LABEL_MAX,
+		.gather	= gather_seclabel,
+		.holds	= seclabel_holds,
+	},
+};

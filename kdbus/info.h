@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef __KDBUS_INFO_H
+#define __KDBUS_INFO_H
+
+/**
+ * DOC: Information about peers
+ *
+ * What is known about a connection or about who made the bus, for whoever asks:
+ * the record of the task, or what was claimed; and, if wanted, names and
+ * description as they are now. A custom endpoint hides those whose names it
+ * hides. A record is told only to those in the same namespaces, and only as far
+ * as the one it is about allows.
+ *
+ * Locks: takes the mutex of the bus briefly; called with none.
+ */
+
+struct kdbus_cmd;
+struct kdbus_conn;
+
+int kdbus_info_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
+int kdbus_info_creator(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
+
+#endif

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/cred.h>
+#include <linux/err.h>
+#include <linux/pid_namespace.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "facts.h"
+#include "item.h"
+#include "meta.h"
+#include "writer.h"
+
+/**
+ * struct kdbus_meta - some facts about a task
+ * @kref:	References
+ * @have:	Which were asked for, KDBUS_ATTACH_* flags
+ * @key:	What they depend on
+ * @pid_ns:	Namespace of process ids, with a reference
+ * @at:		Where in @data the item of each fact is
+ * @len:	Its bytes with padding, 0 if there is none
+ * @size:	Bytes in @data
+ * @data:	Items
+ */
+struct kdbus_meta {
+	struct kref kref;
+	u64 have;
+	struct kdbus_fact_key key;
+	struct pid_namespace *pid_ns;
+	u32 at[KDBUS_FACTS];
+	u32 len[KDBUS_FACTS];
+	size_t size;
+	u64 data[];
+};
+
+static_assert(KDBUS_FACTS == KDBUS_META_KINDS);
+
+static struct kdbus_item *fact_item(const struct kdbus_meta *meta,
+				    unsigned int i)
+{
+	return (void *)meta->data + meta->at[i];
+}
+
+static bool fact_holds(const struct kdbus_meta *meta, unsigned int i)
+{
+	const struct kdbus_fact *fact = &kdbus_facts[i];
+	const struct kdbus_item *item = fact_item(meta, i);
+
+	if (!(meta->have & fact->attach))
+		return false;
+	if (!meta->len[i])
+		return fact->holds(&meta->key, NULL, 0);
+	return fact->holds(&meta->key, item->data, kdbus_item_payload(item));
+}
+
+/* which of the wanted facts are still what they were */
+static u64 still_true(const struct kdbus_meta *meta, u64 want)
+{
+	u64 holds = 0;
+	unsigned int i;
+
+	for (i = 0; i < KDBUS_FACTS; i++)
+		if (want & kdbus_facts[i].attach && fact_holds(meta, i))
+			holds |= kdbus_facts[i].attach;
+
+	return holds;
+}
+
+/* where the item of the next fact goes; its payload is @size bytes */
+static void add_fact(struct kdbus_meta *meta, unsigned int i, size_t size)
+{
+	struct kdbus_item *item = (void *)meta->data + meta->size;
+	size_t padded = KDBUS_ITEM_PADDED(size);
+
+	item->size = KDBUS_ITEM_SIZE(size);
+	item->type = kdbus_facts[i].type;
+	memset((void *)item + item->size, 0, padded - item->size);
+
+	meta->at[i] = meta->size;
+	meta->len[i] = padded;
+	meta->size += padded;
+}
+
+static void gather_fact(struct kdbus_meta *meta, unsigned int i, size_t max)
+{
+	struct kdbus_item *item = (void *)meta->data + meta->size;
+	int r;
+
+	r = kdbus_facts[i].gather(&meta->key, item->data, max);
+	if (r >= 0)
+		add_fact(meta, i, r);
+}
+
+static void copy_fact(struct kdbus_meta *meta, unsigned int i,
+		      const struct kdbus_meta *old)
+{
+	if (!old->len[i])
+		return;
+
+	meta->at[i] = meta->size;
+	meta->len[i] = old->len[i];
+	memcpy((void *)meta->data + meta->size, fact_item(old, i), old->len[i]);
+	meta->size += old->len[i];
+}
+
+static size_t fact_max(unsigned int i)
+{
+	return kdbus_facts[i].max ?: kdbus_facts[i].bound();
+}
+
+/* bytes for everything, as far as one can say */
+static size_t data_max(u64 gather, u64 copy, const struct kdbus_meta *old)
+{
+	size_t size = 0;
+	unsigned int i;
+
+	for (i = 0; i < KDBUS_FACTS; i++) {
+		if (gather & kdbus_facts[i].attach)
+			size += KDBUS_ITEM_PADDED(fact_max(i));
+		else if (copy & kdbus_facts[i].attach)
+			size += old->len[i];
+	}
+
+	return size;
+}
+
+static void fill(struct kdbus_meta *meta, u64 gather, u64 copy,
+		 const struct kdbus_meta *old)
+{
+	unsigned int i;
+
+	meta->have = gather | copy;
+	for (i = 0; i < KDBUS_FACTS; i++) {
+		if (gather & kdbus_facts[i].attach)
+			gather_fact(meta, i, fact_max(i));
+		else if (copy & kdbus_facts[i].attach)
+			copy_fact(meta, i, old);
+	}
+}
+
+/* most facts are much shorter than they might be */
+static struct kdbus_meta *shrink(struct kdbus_meta *meta)
+{
+	size_t size = sizeof(*meta) + meta->size;
+	struct kdbus_meta *small;
+
+	small = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!small)
+		return NULL;
+
+	memcpy(small, meta, size);
+	kvfree(meta);
+	return small;
+}
+
+static void own_refs(struct kdbus_meta *meta)
+{
+	kref_init(&meta->kref);
+	meta->pid_ns = get_pid_ns(task_active_pid_ns(current));
+}
+
+/* keys of what is copied are still right, or it would not be */
+static struct kdbus_meta *gather_new(u64 gather, u64 copy,
+				     const struct kdbus_meta *old)
+{
+	struct kdbus_meta *meta, *small;
+
+	meta = kvmalloc(sizeof(*meta) + data_max(gather, copy, old),
+			GFP_KERNEL_ACCOUNT);
+	if (!meta)
+		return ERR_PTR(-ENOMEM);
+
+	memset(meta, 0, sizeof(*meta));
+	if (copy)
+		meta->key = old->key;
+	kdbus_fact_key_init(&meta->key);
+	fill(meta, gather, copy, old);
+
+	small = shrink(meta);
+	if (!small) {
+		kdbus_fact_key_exit(&meta->key);
+		kvfree(meta);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	own_refs(small);
+	return small;
+}
+
+/**
+ * kdbus_meta_new() - gather facts about the running task
+ * @want:	Which: KDBUS_ATTACH_* flags; those that are not about a task are
+ *		ignored
+ * @old:	What was gathered before, about whatever task, or NULL
+ *
+ * Documentation/kdbus.txt, section 21.
+ *
+ * Context: May sleep, for as long as user space likes, if the command line is
+ * wanted: no locks may be held.
+ *
+ * Return: The facts, with a reference, possibly those of @old; at least what is
+ * wanted is among them. -ENOMEM as an error pointer.
+ */
+struct kdbus_meta *kdbus_meta_new(u64 want, struct kdbus_meta *old)
+{
+	u64 holds, copy = 0;
+
+	want &= KDBUS_META_TASK;
+	holds = old ? still_true(old, want) : 0;
+	if (old && holds == want)
+		return kdbus_meta_get(old);
+
+	/* somebody may ask for the others again */
+	if (old)
+		copy = holds | still_true(old, ~want);
+	return gather_new(want & ~holds, copy, old);
+}
+
+static void add_claim(struct kdbus_meta *meta, unsigned int i,
+		      const struct kdbus_item *claim)
+{
+	struct kdbus_item *item = (void *)meta->data + meta->size;
+	size_t size = kdbus_item_payload(claim);
+
+	memcpy(item->data, claim->data, size);
+	add_fact(meta, i, size);
+	meta->have |= kdbus_facts[i].attach;
+}
+
+/**
+ * kdbus_meta_new_fake() - make facts of what somebody claims
+ * @creds:	KDBUS_ITEM_CREDS, or NULL
+ * @label:	KDBUS_ITEM_SECLABEL, or NULL
+ *
+ * Nothing is checked, and nothing is translated. The namespaces are those of
+ * the running task.
+ *
+ * Context: May sleep.
+ *
+ * Return: The facts, with a reference, or -ENOMEM as an error pointer.
+ */
+struct kdbus_meta *kdbus_meta_new_fake(const struct kdbus_item *creds,
+				       const struct kdbus_item *label)
+{
+	size_t size = (creds ? KDBUS_ALIGN8(creds->size) : 0) +
+		      (label ? KDBUS_ALIGN8(label->size) : 0);
+	struct kdbus_meta *meta;
+	unsigned int i;
+
+	meta = kvzalloc(sizeof(*meta) + size, GFP_KERNEL_ACCOUNT);
+	if (!meta)
+		return ERR_PTR(-ENOMEM);
+
+	kdbus_fact_key_init(&meta->key);
+	own_refs(meta);
+	for (i = 0; i < KDBUS_FACTS; i++) {
+		if (creds && kdbus_facts[i].type == KDBUS_ITEM_CREDS)
+			add_claim(meta, i, creds);
+		if (label && kdbus_facts[i].type == KDBUS_ITEM_SECLABEL)
+			add_claim(meta, i, label);
+	}
+
+	return meta;
+}
+
+/**
+ * kdbus_meta_get() - take a reference
+ * @meta:	The facts
+ *
+ * Return: @meta.
+ */
+struct kdbus_meta *kdbus_meta_get(struct kdbus_meta *meta)
+{
+	kref_get(&meta->kref);
+	return meta;
+}
+
+static void meta_release(struct kref *kref)
+{
+	struct kdbus_meta *meta = container_of(kref, struct kdbus_meta, kref);
+
+	kdbus_fact_key_exit(&meta->key);
+	put_pid_ns(meta->pid_ns);
+	kvfree(meta);
+}
+
+/**
+ * kdbus_meta_put() - drop a reference
+ * @meta:	The facts, or NULL
+ *
+ * Context: May sleep.
+ */
+void kdbus_meta_put(struct kdbus_meta *meta)
+{
+	if (meta)
+		kref_put(&meta->kref, meta_release);
+}
+
+/**
+ * kdbus_meta_same_ns() - are facts from where the running task is
+ * @meta:	The facts
+ *
+ * Return: Whether they are from the namespaces of process and user ids that the
+ * running task is in.
+ */
+bool kdbus_meta_same_ns(const struct kdbus_meta *meta)
+{
+	return meta->key.cred->user_ns == current_user_ns() &&
+	       meta->pid_ns == task_active_pid_ns(current);
+}
+
+/**
+ * kdbus_meta_shares_ns() - are facts from the same place as others
+ * @meta:	The facts
+ * @other:	The others
+ *
+ * Return: Whether they are from the same namespaces of process and user ids.
+ */
+bool kdbus_meta_shares_ns(const struct kdbus_meta *meta,
+			  const struct kdbus_meta *other)
+{
+	return meta->key.cred->user_ns == other->key.cred->user_ns &&
+	       meta->pid_ns == other->pid_ns;
+}
+
+/**
+ * kdbus_meta_have() - which facts there are
+ * @meta:	The facts
+ *
+ * Return: KDBUS_ATTACH_* flags.
+ */
+u64 kdbus_meta_have(const struct kdbus_meta *meta)
+{
+	return meta->have;
+}
+
+/**
+ * kdbus_meta_size() - how much room facts take
+ * @meta:	The facts, or NULL for none
+ * @want:	Which of them: KDBUS_ATTACH_* flags
+ *
+ * Return: Bytes, a multiple of 8.
+ */
+size_t kdbus_meta_size(const struct kdbus_meta *meta, u64 want)
+{
+	size_t size = 0;
+	unsigned int i;
+
+	if (!meta)
+		return 0;
+	if (!(meta->have & ~want))
+		return meta->size;
+
+	for (i = 0; i < KDBUS_FACTS; i++)
+		if (want & kdbus_facts[i].attach)
+			size += meta->len[i];
+
+	return size;
+}
+
+/**
+ * kdbus_meta_write() - write facts as items
+ * @meta:	The facts, or NULL for none
+ * @want:	Which of them: KDBUS_ATTACH_* flags
+ * @w:		Where to
+ *
+ * Context: Any.
+ */
+void kdbus_meta_write(const struct kdbus_meta *meta, u64 want,
+		      struct kdbus_writer *w)
+{
+	unsigned int i;
+
+	if (!meta)
+		return;
+	if (!(meta->have & ~want)) {
+		kdbus_writer_add(w, meta->data, meta->size);
+		return;
+	}
+
+	for (i = 0; i < KDBUS_FACTS; i++)
+		if (want & kdbus_facts[i].attach && meta->len[i])
+			kdbus_writer_add(w, fact_item(meta, i), meta->len[i]);
+}

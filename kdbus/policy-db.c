@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/bsearch.h>
+#include <linux/cred.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <linux/string.h>
+
+#include "ident.h"
+#include "item.h"
+#include "name-set.h"
+#include "policy-db.h"
+
+/**
+ * struct access - one grant
+ * @type:	KDBUS_POLICY_ACCESS_*
+ * @level:	KDBUS_POLICY_*, up to which it grants
+ * @uid:	Whom, if the type is KDBUS_POLICY_ACCESS_USER
+ * @gid:	Whom, if it is KDBUS_POLICY_ACCESS_GROUP
+ */
+struct access {
+	u8 type;
+	u8 level;
+	union {
+		kuid_t uid;
+		kgid_t gid;
+	};
+};
+
+/**
+ * struct kdbus_policy_entry - what is granted about a name
+ * @rcu:	To free it
+ * @owner:	Whose entry it is
+ * @wildcard:	It is about names of one element more
+ * @len:	Characters in @name
+ * @name:	The name, without "*" and the dot before
+ * @n:		How many grants there are
+ * @access:	The grants; @name is behind them
+ */
+struct kdbus_policy_entry {
+	struct rcu_head rcu;
+	const void *owner;
+	bool wildcard;
+	size_t len;
+	char *name;
+	unsigned int n;
+	struct access access[];
+};
+
+/**
+ * struct kdbus_policy_table - entries of a database
+ * @rcu:	To free it
+ * @n:		How many there are
+ * @entries:	By name, wildcards behind exact names
+ */
+struct kdbus_policy_table {
+	struct rcu_head rcu;
+	unsigned int n;
+	struct kdbus_policy_entry *entries[];
+};
+
+static int compare(const struct kdbus_policy_entry *entry, const char *name,
+		   size_t len, bool wildcard)
+{
+	int r;
+
+	r = strncmp(entry->name, name, min(entry->len, len));
+	if (r != 0)
+		return r;
+	if (entry->len != len)
+		return entry->len < len ? -1 : 1;
+	return entry->wildcard - wildcard;
+}
+
+static int compare_entries(const struct kdbus_policy_entry *a,
+			   const struct kdbus_policy_entry *b)
+{
+	return compare(a, b->name, b->len, b->wildcard);
+}
+
+static int compare_for_sort(const void *a, const void *b)
+{
+	return compare_entries(*(struct kdbus_policy_entry **)a,
+			       *(struct kdbus_policy_entry **)b);
+}
+
+static const struct kdbus_policy_entry *
+find(const struct kdbus_policy_table *table, const char *name, size_t len,
+     bool wildcard)
+{
+	unsigned int low = 0, high = table->n, mid;
+	int r;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		r = compare(table->entries[mid], name, len, wildcard);
+		if (r == 0)
+			return table->entries[mid];
+		if (r < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+
+	return NULL;
+}
+
+/* what decides about a name */
+static const struct kdbus_policy_entry *
+lookup(const struct kdbus_policy_table *table, const char *name)
+{
+	const struct kdbus_policy_entry *entry;
+	const char *dot;
+
+	entry = find(table, name, strlen(name), false);
+	dot = entry ? NULL : strrchr(name, '.');
+	return dot ? find(table, name, dot - name, true) : entry;
+}
+
+static int compare_gid(const void *key, const void *gid)
+{
+	kgid_t a = *(const kgid_t *)key, b = *(const kgid_t *)gid;
+
+	if (gid_eq(a, b))
+		return 0;
+	return gid_lt(a, b) ? -1 : 1;
+}
+
+static bool is_member(const struct cred *cred, kgid_t gid)
+{
+	const struct group_info *groups = cred->group_info;
+
+	/* the kernel keeps them sorted */
+	return gid_eq(cred->gid, gid) ||
+	       bsearch(&gid, groups->gid, groups->ngroups, sizeof(gid),
+		       compare_gid);
+}
+
+static bool is_subject(const struct access *access, const struct cred *cred)
+{
+	switch (access->type) {
+	case KDBUS_POLICY_ACCESS_USER:
+		return uid_eq(access->uid, cred->uid);
+	case KDBUS_POLICY_ACCESS_GROUP:
+		return is_member(cred, access->gid);
+	default:
+		return true;
+	}
+}
+
+static bool grants(const struct kdbus_policy_table *table,
+		   const struct cred *cred, const char *name, u64 level)
+{
+	const struct kdbus_policy_entry *entry;
+	unsigned int i;
+
+	entry = table ? lookup(table, name) : NULL;
+	for (i = 0; entry && i < entry->n; i++)
+		if (entry->access[i].level >= level &&
+		    is_subject(&entry->access[i], cred))
+			return true;
+
+	return false;
+}
+
+/**
+ * kdbus_policy_db_grants() - ask a database about a name
+ * @db:		The database
+ * @cred:	Who wants to do something: real uid, real gid and groups count
+ * @name:	With which name
+ * @level:	What: KDBUS_POLICY_*
+ *
+ * Documentation/kdbus.txt, section 5.6.
+ *
+ * Context: Any.
+ *
+ * Return: Whether it is granted.
+ */
+bool kdbus_policy_db_grants(const struct kdbus_policy_db *db,
+			    const struct cred *cred, const char *name,
+			    u64 level)
+{
+	bool r;
+
+	rcu_read_lock();
+	r = grants(rcu_dereference(db->table), cred, name, level);
+	rcu_read_unlock();
+
+	return r;
+}
+
+/**
+ * kdbus_policy_db_grants_any() - ask about several names
+ * @db:		The database
+ * @cred:	Who wants to do something
+ * @set:	With one of which names; NULL for none
+ * @level:	What: KDBUS_POLICY_*
+ *
+ * Context: Any.
+ *
+ * Return: Whether it is granted for one of them at least.
+ */
+bool kdbus_policy_db_grants_any(const struct kdbus_policy_db *db,
+				const struct cred *cred,
+				const struct kdbus_name_set *set, u64 level)
+{
+	const struct kdbus_policy_table *table;
+	const struct kdbus_item *item;
+	bool r = false;
+
+	rcu_read_lock();
+	table = rcu_dereference(db->table);
+	kdbus_name_set_foreach(item, set) {
+		r = grants(table, cred, item->name.name, level);
+		if (r)
+			break;
+	}
+	rcu_read_unlock();
+
+	return r;
+}
+
+static int parse_access(struct access *access,
+			const struct kdbus_policy_access *from)
+{
+	if (from->access > KDBUS_POLICY_OWN)
+		return -EINVAL;
+	if (from->id > U32_MAX && from->type != KDBUS_POLICY_ACCESS_WORLD)
+		return -EINVAL;
+
+	access->type = from->type;
+	access->level = from->access;
+
+	switch (from->type) {
+	case KDBUS_POLICY_ACCESS_USER:
+		access->uid = make_kuid(current_user_ns(), from->id);
+		return uid_valid(access->uid) ? 0 : -EINVAL;
+	case KDBUS_POLICY_ACCESS_GROUP:
+		access->gid = make_kgid(current_user_ns(), from->id);
+		return gid_valid(access->gid) ? 0 : -EINVAL;
+	case KDBUS_POLICY_ACCESS_WORLD:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* how many grants follow a name, up to the next one */
+static unsigned int count_access(const struct kdbus_item *name, const void *end)
+{
+	const struct kdbus_item *item = kdbus_item_next(name);
+	unsigned int n = 0;
+
+	for (; (const void *)item < end && item->type != KDBUS_ITEM_NAME;
+	     item = kdbus_item_next(item))
+		n += item->type == KDBUS_ITEM_POLICY_ACCESS;
+
+	return n;
+}
+
+/* an entry with room for its grants */
+static struct kdbus_policy_entry *entry_new(const char *name, unsigned int n)
+{
+	struct kdbus_policy_entry *entry;
+	size_t len = strlen(name);
+
+	entry = kvzalloc(struct_size(entry, access, n) + len + 1,
+			 GFP_KERNEL_ACCOUNT);
+	if (!entry)
+		return NULL;
+
+	entry->wildcard = name[len - 1] == '*';
+	entry->len = entry->wildcard ? len - 2 : len;
+	entry->name = (char *)&entry->access[n];
+	memcpy(entry->name, name, entry->len);
+	return entry;
+}
+
+static int add_name(struct kdbus_policy_upload *upload, const char *name,
+		    unsigned int n_access)
+{
+	struct kdbus_policy_entry *entry;
+
+	entry = entry_new(name, n_access);
+	if (!entry)
+		return -ENOMEM;
+
+	upload->entries[upload->n++] = entry;
+	return 0;
+}
+
+static int add_access(struct kdbus_policy_upload *upload,
+		      const struct kdbus_policy_access *access)
+{
+	struct kdbus_policy_entry *entry;
+	int r;
+
+	if (!upload->n)
+		return -EINVAL;
+
+	entry = upload->entries[upload->n - 1];
+	r = parse_access(&entry->access[entry->n], access);
+	if (r == 0)
+		entry->n++;
+	return r;
+}
+
+static int add_items(struct kdbus_policy_upload *upload,
+		     const struct kdbus_item *items, size_t len,
+		     unsigned int max_names, bool allow_wildcard)
+{
+	const struct kdbus_item *item;
+	int r = 0;
+
+	kdbus_items_foreach(item, items, len) {
+		if (item->type == KDBUS_ITEM_POLICY_ACCESS)
+			r = add_access(upload, &item->policy_access);
+		if (r < 0)
+			return r;
+		if (item->type != KDBUS_ITEM_NAME)
+			continue;
+
+		if (upload->n == max_names)
+			return -E2BIG;
+		if (!kdbus_name_is_valid(item->str, allow_wildcard))
+			return -EINVAL;
+		r = add_name(upload, item->str,
+			     count_access(item, (const void *)items + len));
+		if (r < 0)
+			return r;
+	}
+
+	return 0;
+}
+
+static unsigned int count_names(const struct kdbus_item *items, size_t len)
+{
+	const struct kdbus_item *item;
+	unsigned int n = 0;
+
+	kdbus_items_foreach(item, items, len)
+		n += item->type == KDBUS_ITEM_NAME;
+	return n;
+}
+
+/**
+ * kdbus_policy_upload_init() - make entries of the items of a command
+ * @upload:	The entries, uninitialised
+ * @items:	The items; those that are not about policy are ignored
+ * @len:	Bytes in @items
+ * @max_names:	How many names are allowed
+ * @allow_wildcard: Whether wildcards are
+ *
+ * Ids are those of the user namespace of the running task.
+ * Documentation/kdbus.txt, section 5.6.
+ *
+ * Context: May sleep.
+ *
+ * Return: 0, to be followed by kdbus_policy_upload_release(); -E2BIG, -EINVAL or
+ * -ENOMEM.
+ */
+int kdbus_policy_upload_init(struct kdbus_policy_upload *upload,
+			     const struct kdbus_item *items, size_t len,
+			     unsigned int max_names, bool allow_wildcard)
+{
+	int r;
+
+	upload->n = 0;
+	upload->entries = kvcalloc(count_names(items, len) + 1,
+				   sizeof(*upload->entries),
+				   GFP_KERNEL_ACCOUNT);
+	if (!upload->entries)
+		return -ENOMEM;
+
+	r = add_items(upload, items, len, max_names, allow_wildcard);
+	if (r < 0)
+		kdbus_policy_upload_release(upload);
+	return r;
+}
+
+/**
+ * kdbus_policy_upload_release() - free what no database has taken
+ * @upload:	The entries
+ *
+ * Context: May sleep.
+ */
+void kdbus_policy_upload_release(struct kdbus_policy_upload *upload)
+{
+	while (upload->n)
+		kvfree(upload->entries[--upload->n]);
+	kvfree(upload->entries);
+	upload->entries = NULL;
+}
+
+/**
+ * kdbus_policy_db_init() - initialise a database
+ * @db:		The database
+ */
+void kdbus_policy_db_init(struct kdbus_policy_db *db)
+{
+	mutex_init(&db->lock);
+	RCU_INIT_POINTER(db->table, NULL);
+}
+
+static struct kdbus_policy_table *locked_table(const struct kdbus_policy_db *db)
+{
+	return rcu_dereference_protected(db->table,
+					 lockdep_is_held(&db->lock));
+}
+
+/* two entries for the same names are one too many */
+static int append(struct kdbus_policy_table *table,
+		  struct kdbus_policy_entry *entry)
+{
+	if (table->n &&
+	    !compare_entries(table->entries[table->n - 1], entry))
+		return -EEXIST;
+
+	table->entries[table->n++] = entry;
+	return 0;
+}
+
+/* both lists are sorted; entries of @owner in the old one are left out */
+static int merge(struct kdbus_policy_table *table,
+		 const struct kdbus_policy_table *old, const void *owner,
+		 const struct kdbus_policy_upload *upload)
+{
+	unsigned int i = 0, j = 0, n_old = old ? old->n : 0;
+	struct kdbus_policy_entry *next;
+	int r = 0;
+
+	while (r == 0 && (i < n_old || j < upload->n)) {
+		if (i < n_old && old->entries[i]->owner == owner) {
+			i++;
+			continue;
+		}
+		if (j == upload->n ||
+		    (i < n_old && compare_entries(old->entries[i],
+						  upload->entries[j]) <= 0))
+			next = old->entries[i++];
+		else
+			next = upload->entries[j++];
+		r = append(table, next);
+	}
+
+	return r;
+}
+
+static void replace(struct kdbus_policy_db *db, const void *owner,
+		    struct kdbus_policy_table *table)
+{
+	struct kdbus_policy_table *old;
+	unsigned int i;
+
+	old = rcu_replace_pointer(db->table, table, lockdep_is_held(&db->lock));
+	for (i = 0; old && i < old->n; i++)
+		if (old->entries[i]->owner == owner)
+			kvfree_rcu(old->entries[i], rcu);
+	if (old)
+		kvfree_rcu(old, rcu);
+}
+
+static int set(struct kdbus_policy_db *db, const void *owner,
+	       const struct kdbus_policy_upload *upload, gfp_t gfp)
+{
+	struct kdbus_policy_table *old = locked_table(db), *table;
+	unsigned int n = upload->n + (old ? old->n : 0);
+	int r;
+
+	if (!n)
+		return 0;
+
+	table = kvzalloc(struct_size(table, entries, n), gfp);
+	if (!table)
+		return -ENOMEM;
+
+	r = merge(table, old, owner, upload);
+	if (r < 0) {
+		kvfree(table);
+		return r;
+	}
+
+	if (!table->n) {
+		kvfree(table);
+		table = NULL;
+	}
+	replace(db, owner, table);
+	return 0;
+}
+
+/**
+ * kdbus_policy_db_set() - replace all entries of an owner
+ * @db:		The database
+ * @owner:	Whose entries they are
+ * @upload:	The new ones; on success they belong to the database
+ *
+ * Context: May sleep.
+ *
+ * Return: 0, -EEXIST if there are two entries for the same name, or -ENOMEM;
+ * then nothing has changed.
+ */
+int kdbus_policy_db_set(struct kdbus_policy_db *db, const void *owner,
+			struct kdbus_policy_upload *upload)
+{
+	unsigned int i;
+	int r;
+
+	sort(upload->entries, upload->n, sizeof(*upload->entries),
+	     compare_for_sort, NULL);
+	for (i = 0; i < upload->n; i++)
+		upload->entries[i]->owner = owner;
+
+	mutex_lock(&db->lock);
+	r = set(db, owner, upload, GFP_KERNEL_ACCOUNT);
+	mutex_unlock(&db->lock);
+
+	if (r == 0)
+		upload->n = 0;
+	return r;
+}
+
+/**
+ * kdbus_policy_db_remove() - remove all entries of an owner
+ * @db:		The database
+ * @owner:	Whose
+ *
+ * Context: May sleep.
+ */
+void kdbus_policy_db_remove(struct kdbus_policy_db *db, const void *owner)
+{
+	const struct kdbus_policy_upload none = {};
+
+	mutex_lock(&db->lock);
+	/* there is no way to refuse this */
+	set(db, owner, &none, GFP_KERNEL | __GFP_NOFAIL);
+	mutex_unlock(&db->lock);
+}
+
+/**
+ * kdbus_policy_db_exit() - get rid of a database
+ * @db:		The database; nobody asks it any more
+ *
+ * Context: May sleep.
+ */
+void kdbus_policy_db_exit(struct kdbus_policy_db *db)
+{
+	struct kdbus_policy_table *table;
+	unsigned int i;
+
+	table = rcu_dereference_protected(db->table, true);
+	for (i = 0; table && i < table->n; i++)
+		kvfree(table->entries[i]);
+	kvfree(table);
+}
