@@ -365,7 +365,8 @@ int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle)
 	kdbus_monitor_remove(conn);
 	kdbus_matches_drop(conn);
 	kdbus_names_drop(conn);
-	kdbus_policy_db_remove(&conn->bus->policy, conn);
+	if (kdbus_conn_kind(conn) & (KDBUS_CONN_ACTIVATOR | KDBUS_CONN_HOLDER))
+		kdbus_policy_db_remove(&conn->bus->policy, conn);
 	kdbus_notify_flush(conn->bus);
 
 	while ((entry = kdbus_queue_next_dead(&conn->queue)))

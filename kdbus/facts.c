@@ -91,7 +91,7 @@ static int gather_auxgroups(struct kdbus_fact_key *key, void *to, size_t max)
 	return groups->ngroups * sizeof(*gids);
 }
 
-/* always the buffer of a whole name, of which nothing else is copied */
+/* the buffer must be an array of this size */
 static int copy_comm(struct task_struct *task, char *to)
 {
 	char comm[TASK_COMM_LEN];
@@ -150,8 +150,8 @@ static int gather_exe(struct kdbus_fact_key *key, void *to, size_t max)
 	key->looked = jiffies;
 	key->exe = exe;
 	key->exe_unlinked = d_unlinked(exe->f_path.dentry);
-	key->root_mnt = current->fs->root.mnt;
-	key->root_dentry = current->fs->root.dentry;
+	key->root_mnt = READ_ONCE(current->fs->root.mnt);
+	key->root_dentry = READ_ONCE(current->fs->root.dentry);
 
 	/* it is written from the end */
 	path = d_path(&exe->f_path, to, max);
@@ -186,8 +186,8 @@ static bool exe_holds(const struct kdbus_fact_key *key, const void *payload,
 		      size_t size)
 {
 	return same_image(key) && same_exe(key) &&
-	       key->root_mnt == current->fs->root.mnt &&
-	       key->root_dentry == current->fs->root.dentry &&
+	       key->root_mnt == READ_ONCE(current->fs->root.mnt) &&
+	       key->root_dentry == READ_ONCE(current->fs->root.dentry) &&
 	       time_before(jiffies, key->looked + HZ) &&
 	       /* odd while something is being renamed */
 	       !(key->renames & 1) && key->renames == count_renames();

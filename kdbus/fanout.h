@@ -7,9 +7,10 @@
  *
  * Broadcasts, notifications, and copies for monitors. Receivers are collected
  * first, under the mutex of the bus; then each gets its copy written into its
- * pool, with the metadata that it may have, without a lock; then all copies are queued together, numbered with one
- * number, one such message at a time. So all receivers see all of these messages
- * in the same order.
+ * pool, with the metadata that it may have, without a lock; then all copies are
+ * queued together, numbered with one number, one such message at a time. So all
+ * receivers see all of these messages in the same order. A message to one receiver
+ * that monitors see as well is queued together with their copies.
  *
  * A receiver that has no room, or is gone meanwhile, misses the message. Nobody
  * else notices; its queue counts what it has lost.

@@ -32,8 +32,6 @@ struct kdbus_meta {
 	u64 data[];
 };
 
-static_assert(KDBUS_FACTS == KDBUS_META_KINDS);
-
 static struct kdbus_item *fact_item(const struct kdbus_meta *meta,
 				    unsigned int i)
 {

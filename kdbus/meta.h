@@ -39,10 +39,8 @@
 #include <linux/types.h>
 #include <uapi/linux/kdbus.h>
 
-struct cred;
+struct kdbus_meta;
 struct kdbus_writer;
-struct pid;
-struct pid_namespace;
 
 /* what can be known about a task */
 #define KDBUS_META_TASK		(_KDBUS_ATTACH_ALL &			\
@@ -55,10 +53,6 @@ struct pid_namespace;
 
 /* what comes before the names in a message; the rest comes behind */
 #define KDBUS_META_FIRST	(KDBUS_ATTACH_CREDS | KDBUS_ATTACH_AUXGROUPS)
-
-#define KDBUS_META_KINDS	10
-
-struct kdbus_meta;
 
 struct kdbus_meta *kdbus_meta_new(u64 want, struct kdbus_meta *old);
 struct kdbus_meta *kdbus_meta_new_fake(const struct kdbus_item *creds,

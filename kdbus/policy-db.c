@@ -58,23 +58,32 @@ struct kdbus_policy_table {
 	struct kdbus_policy_entry *entries[];
 };
 
-static int compare(const struct kdbus_policy_entry *entry, const char *name,
-		   size_t len, bool wildcard)
+/* what entries are sorted by */
+struct key {
+	const char *name;
+	size_t len;
+	bool wildcard;
+};
+
+static int compare(const struct kdbus_policy_entry *entry,
+		   const struct key *key)
 {
 	int r;
 
-	r = strncmp(entry->name, name, min(entry->len, len));
+	r = strncmp(entry->name, key->name, min(entry->len, key->len));
 	if (r != 0)
 		return r;
-	if (entry->len != len)
-		return entry->len < len ? -1 : 1;
-	return entry->wildcard - wildcard;
+	if (entry->len != key->len)
+		return entry->len < key->len ? -1 : 1;
+	return entry->wildcard - key->wildcard;
 }
 
 static int compare_entries(const struct kdbus_policy_entry *a,
 			   const struct kdbus_policy_entry *b)
 {
-	return compare(a, b->name, b->len, b->wildcard);
+	const struct key key = { b->name, b->len, b->wildcard };
+
+	return compare(a, &key);
 }
 
 static int compare_for_sort(const void *a, const void *b)
@@ -84,15 +93,14 @@ static int compare_for_sort(const void *a, const void *b)
 }
 
 static const struct kdbus_policy_entry *
-find(const struct kdbus_policy_table *table, const char *name, size_t len,
-     bool wildcard)
+find(const struct kdbus_policy_table *table, const struct key *key)
 {
 	unsigned int low = 0, high = table->n, mid;
 	int r;
 
 	while (low < high) {
 		mid = low + (high - low) / 2;
-		r = compare(table->entries[mid], name, len, wildcard);
+		r = compare(table->entries[mid], key);
 		if (r == 0)
 			return table->entries[mid];
 		if (r < 0)
@@ -108,12 +116,16 @@ find(const struct kdbus_policy_table *table, const char *name, size_t len,
 static const struct kdbus_policy_entry *
 lookup(const struct kdbus_policy_table *table, const char *name)
 {
+	struct key key = { .name = name, .len = strlen(name) };
 	const struct kdbus_policy_entry *entry;
-	const char *dot;
 
-	entry = find(table, name, strlen(name), false);
-	dot = entry ? NULL : strrchr(name, '.');
-	return dot ? find(table, name, dot - name, true) : entry;
+	entry = find(table, &key);
+	if (entry)
+		return entry;
+
+	key.len = strrchr(name, '.') - name;
+	key.wildcard = true;
+	return find(table, &key);
 }
 
 static int compare_gid(const void *key, const void *gid)

@@ -73,17 +73,6 @@ bool kdbus_queue_is_full(const struct kdbus_queue *queue)
 	return READ_ONCE(queue->count) >= KDBUS_CONN_MAX_MSGS;
 }
 
-/**
- * kdbus_queue_is_crowded() - whether messages are counted for their senders
- * @queue:	The queue
- *
- * Return: Whether they are at the moment.
- */
-bool kdbus_queue_is_crowded(const struct kdbus_queue *queue)
-{
-	return READ_ONCE(queue->count) >= KDBUS_CONN_FREE_MSGS;
-}
-
 static bool before(const struct kdbus_queue_entry *a,
 		   const struct kdbus_queue_entry *b)
 {

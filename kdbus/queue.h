@@ -129,7 +129,6 @@ void kdbus_queue_exit(struct kdbus_queue *queue);
 bool kdbus_queue_is_closed(const struct kdbus_queue *queue);
 bool kdbus_queue_is_readable(const struct kdbus_queue *queue);
 bool kdbus_queue_is_full(const struct kdbus_queue *queue);
-bool kdbus_queue_is_crowded(const struct kdbus_queue *queue);
 int kdbus_queue_push(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
 		     const struct kdbus_queue_push *how);
 int kdbus_queue_stage(struct kdbus_queue *queue,
