@@ -59,14 +59,14 @@ struct kdbus_policy_table {
 };
 
 /* what entries are sorted by */
-struct key {
+struct policy_key {
 	const char *name;
 	size_t len;
 	bool wildcard;
 };
 
 static int compare(const struct kdbus_policy_entry *entry,
-		   const struct key *key)
+		   const struct policy_key *key)
 {
 	int r;
 
@@ -81,7 +81,7 @@ static int compare(const struct kdbus_policy_entry *entry,
 static int compare_entries(const struct kdbus_policy_entry *a,
 			   const struct kdbus_policy_entry *b)
 {
-	const struct key key = { b->name, b->len, b->wildcard };
+	const struct policy_key key = { b->name, b->len, b->wildcard };
 
 	return compare(a, &key);
 }
@@ -93,7 +93,7 @@ static int compare_for_sort(const void *a, const void *b)
 }
 
 static const struct kdbus_policy_entry *
-find(const struct kdbus_policy_table *table, const struct key *key)
+find(const struct kdbus_policy_table *table, const struct policy_key *key)
 {
 	unsigned int low = 0, high = table->n, mid;
 	int r;
@@ -116,7 +116,7 @@ find(const struct kdbus_policy_table *table, const struct key *key)
 static const struct kdbus_policy_entry *
 lookup(const struct kdbus_policy_table *table, const char *name)
 {
-	struct key key = { .name = name, .len = strlen(name) };
+	struct policy_key key = { .name = name, .len = strlen(name) };
 	const struct kdbus_policy_entry *entry;
 
 	entry = find(table, &key);
