@@ -301,9 +301,10 @@ static int gather_cgroup(struct kdbus_fact_key *key, void *to, size_t max)
 	key->cgroup = unified_cgroup();
 	r = key->cgroup ? unified_cgroup_path(to, max) :
 			  kdbus_legacy_cgroup_path(to, max);
-	if (r < 0 || r >= max)
-		return r < 0 ? r : -ENAMETOOLONG;
-	return r + 1;
+	if (r < 0)
+		return r;
+	/* one that just fits may as well have been cut */
+	return r + 1 < max ? r + 1 : -ENAMETOOLONG;
 }
 
 static bool cgroup_holds(const struct kdbus_fact_key *key, const void *payload,

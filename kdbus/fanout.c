@@ -111,6 +111,12 @@ static void queue_all(struct kdbus_fanout *f, struct kdbus_bus *bus,
 {
 	unsigned int staged;
 
+	if (!f->n) {
+		/* it is counted nevertheless */
+		atomic64_inc(how->seq);
+		return;
+	}
+
 	mutex_lock(&bus->broadcast);
 	staged = stage_all(f, how);
 	commit_all(f, staged, atomic64_inc_return(how->seq));

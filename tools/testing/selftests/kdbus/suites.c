@@ -42,6 +42,9 @@ void (*const kt_suites[])(void) = {
 	suite_order,
 	suite_name_list,
 	suite_activator,
+	suite_meta_cost,
+	suite_label,
+	suite_cgroup,
 	suite_race2,
 };
 
