@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* In which order receivers see what several senders send */
+/* In which order receivers, and a monitor, see what several senders send */
 
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
 
-#include "cast.h"
+#include "meta-util.h"
 #include "suites.h"
 
 #define SENDERS		6
 #define RECEIVERS	5
+#define MONITOR		RECEIVERS	/* sees what all of them see */
 #define MOST		40000	/* messages of one sender */
 #define BEHIND		200	/* so far may a receiver be behind a sender */
 #define TO_ALL		0xff
 
 struct sent {
 	u64 before, after;	/* the common counter */
+	u64 seq;		/* number that receivers are told */
 	u8 to;
 };
 
@@ -27,10 +29,10 @@ struct receiver {
 };
 
 static struct bus bus;
-static struct receiver receivers[RECEIVERS];
+static struct receiver receivers[RECEIVERS + 1];
 static struct conn senders[SENDERS];
 static struct sent (*sent)[MOST];
-static u64 n_sent[SENDERS], n_for[RECEIVERS], counter, finished, the_end;
+static u64 n_sent[SENDERS], n_for[RECEIVERS + 1], counter, finished, the_end;
 
 static u64 tick(void)
 {
@@ -41,19 +43,24 @@ static void throttle(u64 total)
 {
 	int i;
 
-	for (i = 0; i < RECEIVERS; i++)
+	for (i = 0; i <= MONITOR; i++)
 		while (__atomic_load_n(&n_for[i], __ATOMIC_SEQ_CST) >
 		       __atomic_load_n(&receivers[i].n, __ATOMIC_SEQ_CST) +
 		       total)
 			sched_yield();
 }
 
+static bool is_for(u8 to, int who)
+{
+	return to == TO_ALL || to == who || who == MONITOR;
+}
+
 static void count_for(u8 to)
 {
 	int i;
 
-	for (i = 0; i < RECEIVERS; i++)
-		if (to == TO_ALL || to == i)
+	for (i = 0; i <= MONITOR; i++)
+		if (is_for(to, i))
 			__atomic_add_fetch(&n_for[i], 1, __ATOMIC_SEQ_CST);
 }
 
@@ -99,11 +106,30 @@ static bool all_there(int who)
 	       receivers[who].n >= n_for[who];
 }
 
+/* numbers rise, and all who get a message are told the same one */
+static void log_one(struct receiver *r, const struct kdbus_msg *msg, u64 *last)
+{
+	u64 cookie = msg->cookie, seq, none = 0;
+	struct meta m;
+
+	meta_of_msg(&m, msg);
+	seq = meta_stamp(&m)->seqnum;
+	kt_assert(seq > *last, "receiver %zd: number %llu after %llu",
+		  r - receivers, seq, *last);
+	*last = seq;
+	if (!__atomic_compare_exchange_n(&sent[cookie / MOST][cookie % MOST].seq,
+					 &none, seq, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		kt_assert(none == seq, "receiver %zd: number %llu, not %llu",
+			  r - receivers, seq, none);
+	r->log[r->n] = cookie;
+}
+
 static void *receives(void *arg)
 {
 	struct receiver *r = arg;
 	struct pollfd p = { .fd = r->c.fd, .events = POLLIN };
-	u64 off, give_up = the_end + 20000;
+	u64 off, last = 0, give_up = the_end + 20000;
 
 	while (!all_there(r - receivers)) {
 		kt_assert(kt_now_ms() < give_up, "messages are missing");
@@ -111,7 +137,7 @@ static void *receives(void *arg)
 		if (poll(&p, 1, 50) != 1)
 			continue;
 		while (!conn_recv(&r->c, &off)) {
-			r->log[r->n] = conn_msg(&r->c, off)->cookie;
+			log_one(r, conn_msg(&r->c, off), &last);
 			kt_assert_ret(conn_free(&r->c, off), 0, "free");
 			__atomic_add_fetch(&r->n, 1, __ATOMIC_SEQ_CST);
 		}
@@ -128,8 +154,7 @@ static void check_per_sender(int who)
 		u64 nr = receivers[who].log[i] % MOST;
 
 		s = receivers[who].log[i] / MOST;
-		while (next[s] < nr && sent[s][next[s]].to != TO_ALL &&
-		       sent[s][next[s]].to != who)
+		while (next[s] < nr && !is_for(sent[s][next[s]].to, who))
 			next[s]++;
 		kt_assert(next[s] == nr,
 			  "receiver %d, sender %llu: %llu instead of %llu", who,
@@ -183,6 +208,15 @@ static u64 check_casts(int one, int two)
 	return n - 1;
 }
 
+static void open_receiver(struct conn *c, u64 flags)
+{
+	struct blob b;
+
+	hello_init(&b, flags, 4 * MIB);
+	b.hello.attach_flags = STAMP;
+	conn_hello(c, &bus, &b);
+}
+
 static void start(pthread_t *threads)
 {
 	u64 i;
@@ -192,12 +226,12 @@ static void start(pthread_t *threads)
 	kt_assert(sent, "no memory");
 	for (i = 0; i < SENDERS; i++)
 		conn_open(&senders[i], &bus, 4096);
-	for (i = 0; i < RECEIVERS; i++) {
-		conn_open(&receivers[i].c, &bus, 4 * MIB);
+	for (i = 0; i <= MONITOR; i++) {
+		open_receiver(&receivers[i].c, i == MONITOR ? MON : 0);
 		receivers[i].log = calloc(SENDERS * MOST, sizeof(u64));
 		kt_assert(receivers[i].log, "no memory");
 	}
-	for (i = 0; i < RECEIVERS; i++) {
+	for (i = 0; i <= MONITOR; i++) {
 		struct blob m;
 
 		match_init(&m, 1, 0);
@@ -205,7 +239,7 @@ static void start(pthread_t *threads)
 		kt_assert_ret(match_add(&receivers[i].c, &m), 0, "MATCH_ADD");
 	}
 	the_end = kt_now_ms() + 5000;
-	for (i = 0; i < RECEIVERS; i++)
+	for (i = 0; i <= MONITOR; i++)
 		receivers[i].thread = kt_thread(receives, &receivers[i]);
 	for (i = 0; i < SENDERS; i++)
 		threads[i] = kt_thread(sends, (void *)(uintptr_t)i);
@@ -220,9 +254,9 @@ START_TEST(stress)
 	start(threads);
 	for (i = 0; i < SENDERS; i++)
 		kt_join(threads[i]);
-	for (i = 0; i < RECEIVERS; i++)
+	for (i = 0; i <= MONITOR; i++)
 		kt_join(receivers[i].thread);
-	for (i = 0; i < RECEIVERS; i++) {
+	for (i = 0; i <= MONITOR; i++) {
 		expect_empty(&receivers[i].c);
 		check_per_sender(i);
 		check_time(i);
