@@ -7,8 +7,8 @@
  *
  * A receiver says which metadata it wants, a sender what it allows; what both
  * agree on comes with a message: facts about the sending task, names and
- * description of the connection, the time. It comes at all only if the sender is
- * in the namespaces from which the receiver opened its endpoint; nothing is
+ * description of the connection, the time. It comes at all only if the sender
+ * is in the namespaces from which the receiver opened its endpoint; nothing is
  * translated.
  *
  * For each message the facts are gathered once, for all of its receivers
@@ -19,8 +19,8 @@
  * carries what was claimed at HELLO, and never anything about the real task.
  *
  * Locks: @lock of an identity is a spinlock that guards what is kept; its masks
- * are read and written without. A &struct kdbus_attach lives on the stack of the
- * command that sends a message.
+ * are read and written without. A &struct kdbus_attach lives on the stack of
+ * the command that sends a message.
  */
 
 #include <linux/spinlock.h>

@@ -12,12 +12,12 @@
  * KDBUS_CMD_BYEBYE, the last close of its handle, or the end of its endpoint.
  * First the queue is closed; that is the moment from which commands and senders
  * fail. Then its own deliveries that are under way are waited for, so that
- * nobody hears of it later, and it is taken off the bus and emptied. Memory goes
- * with the last reference, pool memory with the last mapping.
+ * nobody hears of it later, and it is taken off the bus and emptied. Memory
+ * goes with the last reference, pool memory with the last mapping.
  *
- * Nothing waits for user space here: while a sender's memory is read, the sender
- * holds references, but neither a lock nor @active. A connection whose memory
- * faults slowly delays neither its peers nor the end of its bus.
+ * Nothing waits for user space here: while a sender's memory is read, the
+ * sender holds references, but neither a lock nor @active. A connection whose
+ * memory faults slowly delays neither its peers nor the end of its bus.
  *
  * Lock order of the module, outermost first:
  *
@@ -39,9 +39,9 @@
  *
  * The groups do not nest in each other, but for the locks of a pool, which are
  * taken inside the mutex of the bus when messages move, and those of requests,
- * inside the mutex for broadcasts when monitors see an answer. No lock is held while user memory
- * is accessed, nor across an allocation that could wait on somebody else's
- * behalf. Connections are looked up under RCU.
+ * inside the mutex for broadcasts when monitors see an answer. No lock is held
+ * while user memory is accessed, nor across an allocation that could wait on
+ * somebody else's behalf. Connections are looked up under RCU.
  */
 
 #include <linux/atomic.h>

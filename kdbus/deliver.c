@@ -5,6 +5,7 @@
 #include "bus.h"
 #include "cmd.h"
 #include "conn.h"
+#include "copy.h"
 #include "deliver.h"
 #include "fanout.h"
 #include "files.h"
@@ -38,186 +39,13 @@ struct way {
 	struct kdbus_fanout copies;
 };
 
-/**
- * kdbus_deliver_user() - whom to count a message for
- * @src:	Who sends it
- *
- * Return: The user, or NULL if limits do not apply.
- */
-struct kdbus_user *kdbus_deliver_user(const struct kdbus_conn *src)
-{
-	return src->capable ? NULL : src->user;
-}
-
-/**
- * kdbus_deliver_check() - what can be said without touching a pool
- * @m:		The message
- * @dst:	Who would receive it
- *
- * Documentation/kdbus.txt, section 11.1.
- *
- * Return: 0, -ENOBUFS, -ECONNRESET or -ECOMM.
- */
-int kdbus_deliver_check(const struct kdbus_message *m,
-			const struct kdbus_conn *dst)
-{
-	if (kdbus_queue_is_full(&dst->queue) && !m->src->capable)
-		return -ENOBUFS;
-	if (!kdbus_conn_is_alive(dst))
-		return -ECONNRESET;
-	if (m->fds && !(dst->flags & KDBUS_HELLO_ACCEPT_FD))
-		return -ECOMM;
-	return 0;
-}
-
-/* the message in a pool; only what the sender did wrong is its own error */
-static struct kdbus_slice *write_slice(struct kdbus_message *m,
-				       struct kdbus_conn *dst, u64 want,
-				       size_t *stamp)
-{
-	struct kdbus_slice *slice;
-	int r;
-
-	slice = kdbus_pool_alloc(dst->pool, kdbus_message_size(m, want), true);
-	if (IS_ERR(slice))
-		return slice;
-
-	r = kdbus_message_write(m, slice, want, stamp);
-	if (r < 0) {
-		kdbus_slice_free(slice);
-		return ERR_PTR(r);
-	}
-
-	return slice;
-}
-
-/* an entry that owns the slice, and files of its own */
-static struct kdbus_queue_entry *make_entry(const struct kdbus_message *m,
-					    struct kdbus_slice *slice)
-{
-	struct kdbus_queue_entry *entry;
-	struct kdbus_files *files = NULL;
-
-	/* where their numbers go is known now */
-	if (m->files) {
-		files = kdbus_files_clone(m->files);
-		if (!files)
-			return NULL;
-	}
-
-	entry = kdbus_queue_entry_new(slice, files, m->msg->priority);
-	if (!entry)
-		kdbus_files_free(files);
-	return entry;
-}
-
-static int claim(const struct kdbus_message *m, struct kdbus_conn *dst,
-		 struct kdbus_user *user, u64 want, struct kdbus_claim *claim)
-{
-	claim->bytes = kdbus_message_size(m, want);
-	claim->fds = m->files ? m->files->n_fds : 0;
-
-	return kdbus_quota_claim(&dst->queue.quota, user,
-				 kdbus_pool_left(dst->pool), claim);
-}
-
-/**
- * kdbus_deliver_write() - write a message into the pool of a receiver
- * @m:		The message; keeps its files
- * @dst:	The receiver
- * @user:	Whom to count it for, NULL if limits do not apply
- * @want:	Metadata that the receiver may have: KDBUS_ATTACH_* flags
- *
- * Context: May sleep, for as long as user space likes: no locks may be held.
- *
- * Return: An entry for the queue, or an error pointer.
- */
-struct kdbus_queue_entry *kdbus_deliver_write(struct kdbus_message *m,
-					      struct kdbus_conn *dst,
-					      struct kdbus_user *user,
-					      u64 want)
-{
-	struct kdbus_queue_entry *entry;
-	struct kdbus_claim c;
-	struct kdbus_slice *slice;
-	size_t stamp;
-	int r;
-
-	r = claim(m, dst, user, want, &c);
-	if (r < 0)
-		return ERR_PTR(r);
-
-	slice = write_slice(m, dst, want, &stamp);
-	if (IS_ERR(slice)) {
-		r = PTR_ERR(slice);
-		goto err;
-	}
-
-	entry = make_entry(m, slice);
-	if (!entry) {
-		kdbus_slice_free(slice);
-		r = -ENOBUFS;
-		goto err;
-	}
-
-	entry->claim = c;
-	entry->stamp = stamp;
-	return entry;
-
-err:
-	kdbus_quota_release(&dst->queue.quota, &c);
-	return ERR_PTR(r);
-}
-
-/**
- * kdbus_deliver_undo() - throw away what was written and not queued
- * @dst:	The receiver
- * @entry:	The message
- *
- * Context: May sleep.
- */
-void kdbus_deliver_undo(struct kdbus_conn *dst, struct kdbus_queue_entry *entry)
-{
-	kdbus_quota_release(&dst->queue.quota, &entry->claim);
-	kdbus_queue_entry_free(entry);
-}
-
-/**
- * kdbus_deliver_write_kernel() - the same for a message of the kernel
- * @msg:	The message
- * @dst:	The receiver
- *
- * Context: May sleep.
- *
- * Return: An entry for the queue, or an error pointer.
- */
-struct kdbus_queue_entry *
-kdbus_deliver_write_kernel(const struct kdbus_msg *msg, struct kdbus_conn *dst)
-{
-	struct kdbus_queue_entry *entry;
-	struct kdbus_slice *slice;
-
-	slice = kdbus_pool_alloc(dst->pool, msg->size, true);
-	if (IS_ERR(slice))
-		return ERR_CAST(slice);
-	kdbus_slice_write(slice, 0, msg, msg->size);
-
-	entry = kdbus_queue_entry_new(slice, NULL, 0);
-	if (!entry) {
-		kdbus_slice_free(slice);
-		return ERR_PTR(-ENOBUFS);
-	}
-
-	return entry;
-}
-
 static int push(struct kdbus_fanout *copies, struct kdbus_conn *dst,
 		struct kdbus_queue_entry *entry,
 		const struct kdbus_queue_push *how)
 {
 	if (!copies->n)
 		return kdbus_queue_push(&dst->queue, entry, how);
-	return kdbus_copies_push(copies, dst->bus, &dst->queue, entry, how);
+	return kdbus_monitors_push(copies, dst->bus, &dst->queue, entry, how);
 }
 
 /**
@@ -235,14 +63,14 @@ void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg)
 	struct kdbus_queue_entry *entry;
 	struct kdbus_fanout copies = {};
 
-	entry = kdbus_deliver_write_kernel(msg, dst);
+	entry = kdbus_copy_new_kernel(msg, dst);
 	if (IS_ERR(entry)) {
 		kdbus_queue_lost(&dst->queue);
 		return;
 	}
 
 	if (kdbus_has_monitors(dst->bus))
-		kdbus_copies_write_kernel(&copies, dst->bus, msg);
+		kdbus_monitors_write_kernel(&copies, dst->bus, msg);
 
 	if (push(&copies, dst, entry, &how) < 0) {
 		kdbus_queue_lost(&dst->queue);
@@ -251,13 +79,13 @@ void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg)
 		kdbus_conn_wake(dst);
 	}
 
-	kdbus_copies_release(&copies);
+	kdbus_monitors_release(&copies);
 }
 
 /*
- * While a name changes hands, what its old and its new owner own may look wrong.
- * So whoever would be refused asks again when nothing moves. -ESTALE if the name
- * has a new owner.
+ * While a name changes hands, what its old and its new owner own may look
+ * wrong. So whoever would be refused asks again when nothing moves. -ESTALE if
+ * the name has a new owner.
  */
 static int talk(const struct way *way)
 {
@@ -372,18 +200,18 @@ static int deliver_queued(struct way *way, struct kdbus_message *m)
 			return r;
 	}
 
-	r = kdbus_deliver_check(m, way->dst);
+	r = kdbus_copy_check(m, way->dst);
 	if (r < 0)
 		return r;
 
-	way->user = kdbus_deliver_user(way->src);
-	entry = kdbus_deliver_write(m, way->dst, way->user, way->want);
+	way->user = kdbus_copy_user(way->src);
+	entry = kdbus_copy_new(m, way->dst, way->user, way->want);
 	if (IS_ERR(entry))
 		return PTR_ERR(entry);
 
 	r = queue_entry(way, entry);
 	if (r < 0)
-		kdbus_deliver_undo(way->dst, entry);
+		kdbus_copy_undo(way->dst, entry);
 	return r;
 }
 
@@ -415,7 +243,7 @@ static bool answer(struct way *way, struct kdbus_slice *slice, size_t stamp,
 	seq = number_answer(way, slice, stamp);
 	ok = kdbus_reply_answer(way->answers, slice, files);
 	if (ok)
-		kdbus_copies_commit(&way->copies, bus, &how, seq);
+		kdbus_monitors_commit(&way->copies, bus, &how, seq);
 	mutex_unlock(&bus->broadcast);
 
 	return ok;
@@ -432,7 +260,7 @@ static int deliver_answer(struct way *way, struct kdbus_message *m)
 	if (m->fds && !(way->dst->flags & KDBUS_HELLO_ACCEPT_FD))
 		return -ECOMM;
 
-	slice = write_slice(m, way->dst, way->want, &stamp);
+	slice = kdbus_copy_slice(m, way->dst, way->want, &stamp);
 	if (IS_ERR(slice)) {
 		/* the fault of the replier does not end the request */
 		if (PTR_ERR(slice) != -EFAULT)
@@ -489,7 +317,7 @@ static int deliver_to(struct way *way, struct kdbus_message *m)
 		r = kdbus_message_snapshot(m);
 		if (r < 0)
 			return r;
-		kdbus_copies_write(&way->copies, m);
+		kdbus_monitors_write(&way->copies, m);
 	}
 
 	if (way->answers && way->answers->sync)
@@ -497,7 +325,7 @@ static int deliver_to(struct way *way, struct kdbus_message *m)
 	else
 		r = deliver_queued(way, m);
 
-	kdbus_copies_release(&way->copies);
+	kdbus_monitors_release(&way->copies);
 	return r;
 }
 

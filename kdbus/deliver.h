@@ -25,29 +25,11 @@
 #include <linux/types.h>
 #include <uapi/linux/kdbus.h>
 
-struct kdbus_bus;
 struct kdbus_cmd;
 struct kdbus_conn;
-struct kdbus_event;
-struct kdbus_message;
-struct kdbus_queue_entry;
-struct kdbus_user;
+struct kdbus_msg;
 
 int kdbus_deliver(struct kdbus_conn *src, struct kdbus_cmd *cmd);
 void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg);
-void kdbus_deliver_event(struct kdbus_bus *bus, struct kdbus_event *event);
-
-/* the pieces, for messages with several receivers */
-struct kdbus_user *kdbus_deliver_user(const struct kdbus_conn *src);
-int kdbus_deliver_check(const struct kdbus_message *m,
-			const struct kdbus_conn *dst);
-struct kdbus_queue_entry *kdbus_deliver_write(struct kdbus_message *m,
-					      struct kdbus_conn *dst,
-					      struct kdbus_user *user,
-					      u64 want);
-void kdbus_deliver_undo(struct kdbus_conn *dst,
-			struct kdbus_queue_entry *entry);
-struct kdbus_queue_entry *
-kdbus_deliver_write_kernel(const struct kdbus_msg *msg, struct kdbus_conn *dst);
 
 #endif

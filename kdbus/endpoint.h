@@ -12,9 +12,9 @@
  * An endpoint keeps its bus; a linked endpoint is kept by a reference of the
  * tree, given up when it is drained.
  *
- * All endpoints but the first of a bus are custom ones. Such an endpoint belongs to
- * the handle that made it, has a policy of its own, and its connections are
- * accounted to it, whoever they are.
+ * All endpoints but the first of a bus are custom ones. Such an endpoint
+ * belongs to the handle that made it, has a policy of its own, and its
+ * connections are accounted to it, whoever they are.
  *
  * Locks: @lock guards the list of connections. It nests inside no other lock
  * and no other lock is taken while it is held.
@@ -39,7 +39,7 @@ struct kdbus_user;
  * @mode:	Permissions of the device node, constant
  * @uid:	Its owner, constant
  * @gid:	Its group, constant
- * @custom:	It is a custom endpoint, constant; only then are the next two used
+ * @custom:	It is a custom endpoint, which has the next two; constant
  * @policy:	Its policy
  * @user:	Accounting record, with a reference
  * @lock:	Guards the rest

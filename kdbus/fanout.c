@@ -4,7 +4,7 @@
 
 #include "bus.h"
 #include "conn.h"
-#include "deliver.h"
+#include "copy.h"
 #include "fanout.h"
 #include "match.h"
 #include "message.h"
@@ -50,8 +50,8 @@ static void release(struct kdbus_fanout *f, bool sent)
 
 	for (i = 0; i < f->n; i++) {
 		if (f->targets[i].entry)
-			kdbus_deliver_undo(f->targets[i].conn,
-					   f->targets[i].entry);
+			kdbus_copy_undo(f->targets[i].conn,
+					f->targets[i].entry);
 		if (sent && !f->targets[i].queued)
 			kdbus_queue_lost(&f->targets[i].conn->queue);
 		kdbus_conn_put(f->targets[i].conn);
@@ -147,10 +147,10 @@ static void write_all(struct kdbus_fanout *f, struct kdbus_message *m,
 
 	gather(f, m);
 	for (i = 0; i < f->n; i++) {
-		if (kdbus_deliver_check(m, f->targets[i].conn) < 0)
+		if (kdbus_copy_check(m, f->targets[i].conn) < 0)
 			continue;
-		entry = kdbus_deliver_write(m, f->targets[i].conn, user,
-					    f->targets[i].want);
+		entry = kdbus_copy_new(m, f->targets[i].conn, user,
+				       f->targets[i].want);
 		if (!IS_ERR(entry))
 			f->targets[i].entry = entry;
 	}
@@ -164,7 +164,7 @@ static void write_all_kernel(struct kdbus_fanout *f,
 	unsigned int i;
 
 	for (i = 0; i < f->n; i++) {
-		entry = kdbus_deliver_write_kernel(msg, f->targets[i].conn);
+		entry = kdbus_copy_new_kernel(msg, f->targets[i].conn);
 		if (!IS_ERR(entry))
 			f->targets[i].entry = entry;
 	}
@@ -195,7 +195,7 @@ void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m)
 {
 	struct kdbus_bus *bus = src->bus;
 	struct broadcast b = { .src = src };
-	struct kdbus_user *user = kdbus_deliver_user(src);
+	struct kdbus_user *user = kdbus_copy_user(src);
 	struct kdbus_queue_push how = {
 		.unlimited	= !user,
 		.seq		= &bus->domain->msg_seq,
@@ -231,13 +231,13 @@ static int add_listener(struct kdbus_conn *conn, void *data)
 }
 
 /**
- * kdbus_deliver_event() - deliver a notification to whoever wants it
+ * kdbus_fanout_event() - deliver a notification to whoever wants it
  * @bus:	Where something happened
  * @event:	What
  *
  * Context: May sleep; only the mutex that keeps events in order may be held.
  */
-void kdbus_deliver_event(struct kdbus_bus *bus, struct kdbus_event *event)
+void kdbus_fanout_event(struct kdbus_bus *bus, struct kdbus_event *event)
 {
 	struct kdbus_queue_push how = { .seq = &bus->domain->msg_seq };
 	struct telling t = { .event = event };
@@ -274,15 +274,16 @@ static void collect_monitors(struct kdbus_fanout *f, struct kdbus_bus *bus)
 }
 
 /**
- * kdbus_copies_write() - write copies of a message for monitors
+ * kdbus_monitors_write() - write copies of a message for monitors
  * @f:		The copies, zeroed
  * @m:		The message, with a snapshot of its payload
  *
- * To be followed by kdbus_copies_release(). Documentation/kdbus.txt, section 17.
+ * To be followed by kdbus_monitors_release(). Documentation/kdbus.txt, section
+ * 17.
  *
  * Context: May sleep; no locks may be held.
  */
-void kdbus_copies_write(struct kdbus_fanout *f, struct kdbus_message *m)
+void kdbus_monitors_write(struct kdbus_fanout *f, struct kdbus_message *m)
 {
 	collect_monitors(f, m->src->bus);
 	/* the quota of users does not apply to copies */
@@ -290,15 +291,15 @@ void kdbus_copies_write(struct kdbus_fanout *f, struct kdbus_message *m)
 }
 
 /**
- * kdbus_copies_write_kernel() - the same for a message of the kernel
+ * kdbus_monitors_write_kernel() - the same for a message of the kernel
  * @f:		The copies, zeroed
  * @bus:	Where
  * @msg:	The message
  *
  * Context: May sleep; no locks may be held.
  */
-void kdbus_copies_write_kernel(struct kdbus_fanout *f, struct kdbus_bus *bus,
-			       const struct kdbus_msg *msg)
+void kdbus_monitors_write_kernel(struct kdbus_fanout *f, struct kdbus_bus *bus,
+				 const struct kdbus_msg *msg)
 {
 	collect_monitors(f, bus);
 	write_all_kernel(f, msg);
@@ -314,7 +315,7 @@ static unsigned int stage_copies(struct kdbus_fanout *f,
 }
 
 /**
- * kdbus_copies_push() - queue a message together with its copies
+ * kdbus_monitors_push() - queue a message together with its copies
  * @f:		The copies
  * @bus:	Where
  * @queue:	The queue of the receiver
@@ -328,10 +329,10 @@ static unsigned int stage_copies(struct kdbus_fanout *f,
  *
  * Return: As kdbus_queue_push().
  */
-int kdbus_copies_push(struct kdbus_fanout *f, struct kdbus_bus *bus,
-		      struct kdbus_queue *queue,
-		      struct kdbus_queue_entry *entry,
-		      const struct kdbus_queue_push *how)
+int kdbus_monitors_push(struct kdbus_fanout *f, struct kdbus_bus *bus,
+			struct kdbus_queue *queue,
+			struct kdbus_queue_entry *entry,
+			const struct kdbus_queue_push *how)
 {
 	unsigned int staged;
 	u64 seq;
@@ -352,16 +353,16 @@ int kdbus_copies_push(struct kdbus_fanout *f, struct kdbus_bus *bus,
 }
 
 /**
- * kdbus_copies_commit() - queue copies of a message that is in no queue itself
+ * kdbus_monitors_commit() - queue copies of a message that is in no queue
  * @f:		The copies
- * @bus:	Where; its mutex for broadcasts has been held since @seq was given
+ * @bus:	Where; its mutex for broadcasts is held since @seq was given
  * @how:	Under which conditions
  * @seq:	Number of the message
  *
  * Context: May sleep.
  */
-void kdbus_copies_commit(struct kdbus_fanout *f, struct kdbus_bus *bus,
-			 const struct kdbus_queue_push *how, u64 seq)
+void kdbus_monitors_commit(struct kdbus_fanout *f, struct kdbus_bus *bus,
+			   const struct kdbus_queue_push *how, u64 seq)
 {
 	lockdep_assert_held(&bus->broadcast);
 
@@ -370,12 +371,12 @@ void kdbus_copies_commit(struct kdbus_fanout *f, struct kdbus_bus *bus,
 }
 
 /**
- * kdbus_copies_release() - be done with copies
+ * kdbus_monitors_release() - be done with copies
  * @f:		The copies
  *
  * Context: May sleep; no locks may be held.
  */
-void kdbus_copies_release(struct kdbus_fanout *f)
+void kdbus_monitors_release(struct kdbus_fanout *f)
 {
 	release(f, f->sent);
 }

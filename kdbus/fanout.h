@@ -9,8 +9,8 @@
  * first, under the mutex of the bus; then each gets its copy written into its
  * pool, with the metadata that it may have, without a lock; then all copies are
  * queued together, numbered with one number, one such message at a time. So all
- * receivers see all of these messages in the same order. A message to one receiver
- * that monitors see as well is queued together with their copies.
+ * receivers see all of these messages in the same order. A message to one
+ * receiver that monitors see as well is queued together with their copies.
  *
  * A receiver that has no room, or is gone meanwhile, misses the message. Nobody
  * else notices; its queue counts what it has lost.
@@ -58,17 +58,18 @@ struct kdbus_fanout {
 };
 
 void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m);
+void kdbus_fanout_event(struct kdbus_bus *bus, struct kdbus_event *event);
 bool kdbus_has_monitors(const struct kdbus_bus *bus);
-void kdbus_copies_write(struct kdbus_fanout *f, struct kdbus_message *m);
-void kdbus_copies_write_kernel(struct kdbus_fanout *f, struct kdbus_bus *bus,
-			       const struct kdbus_msg *msg);
-int kdbus_copies_push(struct kdbus_fanout *f, struct kdbus_bus *bus,
-		      struct kdbus_queue *queue,
-		      struct kdbus_queue_entry *entry,
-		      const struct kdbus_queue_push *how);
-void kdbus_copies_commit(struct kdbus_fanout *f, struct kdbus_bus *bus,
-			 const struct kdbus_queue_push *how, u64 seq);
-void kdbus_copies_release(struct kdbus_fanout *f);
+void kdbus_monitors_write(struct kdbus_fanout *f, struct kdbus_message *m);
+void kdbus_monitors_write_kernel(struct kdbus_fanout *f, struct kdbus_bus *bus,
+				 const struct kdbus_msg *msg);
+int kdbus_monitors_push(struct kdbus_fanout *f, struct kdbus_bus *bus,
+			struct kdbus_queue *queue,
+			struct kdbus_queue_entry *entry,
+			const struct kdbus_queue_push *how);
+void kdbus_monitors_commit(struct kdbus_fanout *f, struct kdbus_bus *bus,
+			   const struct kdbus_queue_push *how, u64 seq);
+void kdbus_monitors_release(struct kdbus_fanout *f);
 void kdbus_monitor_add(struct kdbus_conn *conn);
 void kdbus_monitor_remove(struct kdbus_conn *conn);
 

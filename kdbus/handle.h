@@ -7,9 +7,9 @@
  *
  * A handle is what stands behind an open device node. It begins as what was
  * opened, a control node or an endpoint, and changes once into something that
- * belongs to it: a bus, a domain, an endpoint, or a connection. That object ends
- * when the last descriptor of the handle is closed. Who opens an endpoint is
- * recorded then and there.
+ * belongs to it: a bus, a domain, an endpoint, or a connection. That object
+ * ends when the last descriptor of the handle is closed. Who opens an endpoint
+ * is recorded then and there.
  *
  * What commands a handle takes depends on what it is; all of them are rows of
  * one table, see &struct kdbus_cmd_row.
@@ -47,7 +47,8 @@ enum kdbus_handle_state {
  * @node:	What was opened, with a reference, constant
  * @record:	Who opened it, with a reference, if it was an endpoint, constant
  * @bus:	The bus it made, with a reference, when KDBUS_HANDLE_BUS_OWNER
- * @domain:	The domain it made, with a reference, when KDBUS_HANDLE_DOMAIN_OWNER
+ * @domain:	The domain it made, with a reference, when
+ *		KDBUS_HANDLE_DOMAIN_OWNER
  * @conn:	Its connection, with a reference, when KDBUS_HANDLE_CONNECTED
  * @ep:		The endpoint it made, with a reference, when
  *		KDBUS_HANDLE_ENDPOINT_OWNER

@@ -229,49 +229,36 @@ const struct kdbus_cmd_row kdbus_row_hello = {
 	.run			= run_hello,
 };
 
-const struct kdbus_cmd_row kdbus_row_domain_make = {
-	.ioctl			= KDBUS_CMD_DOMAIN_MAKE,
-	.states			= BIT(KDBUS_HANDLE_CONTROL),
-	.sized			= true,
-	.size			= sizeof(struct kdbus_cmd_make),
-	.max_size		= KDBUS_MAKE_MAX_SIZE,
-	.too_small		= -EINVAL,
-	.flags			= KDBUS_MAKE_ACCESS_GROUP |
-				  KDBUS_MAKE_ACCESS_WORLD,
-	.flags_offset		= offsetof(struct kdbus_cmd_make, flags),
-	.kernel_flags_offset	= offsetof(struct kdbus_cmd_make, kernel_flags),
-	.rules			= {
-		{
-			.type		= KDBUS_ITEM_MAKE_NAME,
-			.duplicate	= -EEXIST,
-			.missing	= -EBADMSG,
-		},
-	},
-	.prepare		= prepare_domain_make,
-	.run			= run_domain_make,
-};
+#define KDBUS_ROW_MAKE(_ioctl, _state, _prepare, _run) {		\
+	.ioctl			= (_ioctl),				\
+	.states			= BIT(_state),				\
+	.sized			= true,					\
+	.size			= sizeof(struct kdbus_cmd_make),	\
+	.max_size		= KDBUS_MAKE_MAX_SIZE,			\
+	.too_small		= -EINVAL,				\
+	.flags			= KDBUS_MAKE_ACCESS_GROUP |		\
+				  KDBUS_MAKE_ACCESS_WORLD,		\
+	.flags_offset		= offsetof(struct kdbus_cmd_make, flags), \
+	.kernel_flags_offset	= offsetof(struct kdbus_cmd_make,	\
+					   kernel_flags),		\
+	.rules			= {					\
+		{							\
+			.type		= KDBUS_ITEM_MAKE_NAME,		\
+			.duplicate	= -EEXIST,			\
+			.missing	= -EBADMSG,			\
+		},							\
+	},								\
+	.prepare		= (_prepare),				\
+	.run			= (_run),				\
+}
 
-const struct kdbus_cmd_row kdbus_row_endpoint_make = {
-	.ioctl			= KDBUS_CMD_ENDPOINT_MAKE,
-	.states			= BIT(KDBUS_HANDLE_ENDPOINT),
-	.sized			= true,
-	.size			= sizeof(struct kdbus_cmd_make),
-	.max_size		= KDBUS_MAKE_MAX_SIZE,
-	.too_small		= -EINVAL,
-	.flags			= KDBUS_MAKE_ACCESS_GROUP |
-				  KDBUS_MAKE_ACCESS_WORLD,
-	.flags_offset		= offsetof(struct kdbus_cmd_make, flags),
-	.kernel_flags_offset	= offsetof(struct kdbus_cmd_make, kernel_flags),
-	.rules			= {
-		{
-			.type		= KDBUS_ITEM_MAKE_NAME,
-			.duplicate	= -EEXIST,
-			.missing	= -EBADMSG,
-		},
-	},
-	.prepare		= prepare_endpoint_make,
-	.run			= run_endpoint_make,
-};
+const struct kdbus_cmd_row kdbus_row_domain_make =
+	KDBUS_ROW_MAKE(KDBUS_CMD_DOMAIN_MAKE, KDBUS_HANDLE_CONTROL,
+		       prepare_domain_make, run_domain_make);
+
+const struct kdbus_cmd_row kdbus_row_endpoint_make =
+	KDBUS_ROW_MAKE(KDBUS_CMD_ENDPOINT_MAKE, KDBUS_HANDLE_ENDPOINT,
+		       prepare_endpoint_make, run_endpoint_make);
 
 const struct kdbus_cmd_row kdbus_row_endpoint_update = {
 	.ioctl			= KDBUS_CMD_ENDPOINT_UPDATE,

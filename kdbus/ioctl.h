@@ -5,10 +5,10 @@
 /**
  * DOC: The table of commands
  *
- * One row per ioctl, see &struct kdbus_cmd_row, and the few lines that lead from
- * a handle to the object that does the work: in ioctl-tree.c what makes and
- * changes the objects behind device nodes, in ioctl-conn.c what a connection
- * does. To add an ioctl is to add a row.
+ * One row per ioctl, see &struct kdbus_cmd_row, and the few lines that lead
+ * from a handle to the object that does the work: in ioctl-tree.c what makes
+ * and changes the objects behind device nodes, in ioctl-conn.c what a
+ * connection does. To add an ioctl is to add a row.
  *
  * Constant: no locks.
  */

@@ -9,8 +9,8 @@
  * of its matches accepts. A match is a list of rules, all of which must hold;
  * a match without rules accepts everything.
  *
- * A broadcast does not ask every connection. The bus files each match where only
- * a broadcast that it may accept comes by:
+ * A broadcast does not ask every connection. The bus files each match where
+ * only a broadcast that it may accept comes by:
  *
  * - about the kernel: by type of notification, and by the id or the name, if
  *   it asks for one;

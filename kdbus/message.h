@@ -10,9 +10,9 @@
  * checking allocates nothing but references to files.
  *
  * In the pool of a receiver a message is its header, then its items, then the
- * metadata that this receiver may have, then the bytes of its vecs, back to back.
- * A vec without an address stands for zeros; only its size modulo 8 is stored, so
- * that what follows keeps its alignment.
+ * metadata that this receiver may have, then the bytes of its vecs, back to
+ * back. A vec without an address stands for zeros; only its size modulo 8 is
+ * stored, so that what follows keeps its alignment.
  *
  * A message lives on the stack of the command that sends it: no locks.
  */

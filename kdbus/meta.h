@@ -12,15 +12,15 @@
  * Or it holds what somebody privileged claims about somebody else.
  *
  * Nothing is gathered that is not asked for, and nothing twice: whoever gathers
- * again hands in what it got the last time, and what is still true is taken from
- * there. That is known without asking anew:
+ * again hands in what it got the last time, and what is still true is taken
+ * from there. That is known without asking anew:
  *
  * - credentials, groups, capabilities: the kernel's credentials are the same
  *   object;
  * - security label: the same, and the security module gives the same number;
  * - executable: same process, same image, same root directory; nothing was
- *   renamed anywhere since, the file was not unlinked, and it was looked at less
- *   than a second ago, as mounts move without a trace;
+ *   renamed anywhere since, the file was not unlinked, and it was looked at
+ *   less than a second ago, as mounts move without a trace;
  * - control group: the same id, in the unified hierarchy; in legacy ones it is
  *   looked at each time;
  * - the rest is compared with what it is.
@@ -28,8 +28,8 @@
  * A fact that cannot be had, for whatever reason, is left out. Only lack of
  * memory fails.
  *
- * Ids are as the task itself sees them. They mean something only to those in the
- * same namespaces, and it is up to the caller to give them to nobody else:
+ * Ids are as the task itself sees them. They mean something only to those in
+ * the same namespaces, and it is up to the caller to give them to nobody else:
  * kdbus_meta_same_ns() and kdbus_meta_shares_ns() tell.
  *
  * Locks: none; it is counted.

@@ -4,6 +4,7 @@
 #include "bus.h"
 #include "conn.h"
 #include "deliver.h"
+#include "fanout.h"
 #include "item.h"
 #include "notify.h"
 
@@ -154,7 +155,7 @@ void kdbus_notify_flush(struct kdbus_bus *bus)
 
 	mutex_lock(&bus->flush);
 	while ((event = next_event(bus))) {
-		kdbus_deliver_event(bus, event);
+		kdbus_fanout_event(bus, event);
 		kdbus_event_free(event);
 	}
 	mutex_unlock(&bus->flush);

@@ -13,8 +13,8 @@
  * before its command returns, and returns when the event has been delivered,
  * even if another thread did it.
  *
- * An event is allocated before what it is about happens, so that nothing happens
- * unnoticed. A receiver without room misses it.
+ * An event is allocated before what it is about happens, so that nothing
+ * happens unnoticed. A receiver without room misses it.
  *
  * Locks: the lock of the bus guards the list of events; @flush of the bus is a
  * mutex held while events are delivered, to keep them in order.

@@ -367,7 +367,8 @@ static unsigned int count_names(const struct kdbus_item *items, size_t len)
  *
  * Context: May sleep.
  *
- * Return: 0, to be followed by kdbus_policy_upload_release(); -E2BIG, -EINVAL or
+ * Return: 0, to be followed by kdbus_policy_upload_release(); -E2BIG, -EINVAL
+ * or
  * -ENOMEM.
  */
 int kdbus_policy_upload_init(struct kdbus_policy_upload *upload,

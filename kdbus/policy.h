@@ -5,12 +5,12 @@
 /**
  * DOC: Policy
  *
- * Who may own which name, talk to whom, and see what. Two databases decide: that
- * of the bus, filled by the holders of policy, and that of a custom endpoint,
- * which stands before the first for everybody who came through that endpoint.
- * What is allowed without a database: privileged connections may do everything,
- * and connections of one user may talk to each other. A custom endpoint knows no
- * such exceptions.
+ * Who may own which name, talk to whom, and see what. Two databases decide:
+ * that of the bus, filled by the holders of policy, and that of a custom
+ * endpoint, which stands before the first for everybody who came through that
+ * endpoint. What is allowed without a database: privileged connections may do
+ * everything, and connections of one user may talk to each other. A custom
+ * endpoint knows no such exceptions.
  *
  * Policy is about names. A connection may be talked to if the policy of one of
  * its names says so.

@@ -26,7 +26,8 @@
  * Closing a queue is final. It is atomic with regard to everything else: a
  * message is either in the queue before, or refused.
  *
- * Locks: @lock is a spinlock, held briefly. Only that of the quota nests inside.
+ * Locks: @lock is a spinlock, held briefly. Only that of the quota nests
+ * inside.
  */
 
 #include <linux/atomic.h>

@@ -23,9 +23,9 @@
  * the queue, by whatever way.
  *
  * Nobody can starve themselves: bytes and descriptors are not limited for the
- * user who owns the receiver, but for a custom endpoint, which is one user only to
- * the accounting. Nothing is limited for a capable sender, who is
- * not counted at all, nor for the kernel.
+ * user who owns the receiver, but for a custom endpoint, which is one user only
+ * to the accounting. Nothing is limited for a capable sender, who is not
+ * counted at all, nor for the kernel.
  *
  * Locks: @lock is a spinlock that guards everything and nests inside the lock
  * of the queue.

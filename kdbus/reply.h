@@ -29,10 +29,10 @@
  *
  * A reply is linked at both ends: among the requests of the requester, by
  * cookie and by deadline, and in the list of what the replier owes. The former
- * has the reference that keeps it. It keeps nobody: the replier is valid as long
- * as the reply is in its list, and the requester as long as the reply has not
- * ended, which it does at the latest when the requester disconnects. A request
- * that nobody reads does not pin the dead.
+ * has the reference that keeps it. It keeps nobody: the replier is valid as
+ * long as the reply is in its list, and the requester as long as the reply has
+ * not ended, which it does at the latest when the requester disconnects. A
+ * request that nobody reads does not pin the dead.
  *
  * Locks: @lock of the requester guards its requests and the state of each;
  * @owed_lock of the replier guards its list and nests inside. Both are

@@ -6,9 +6,9 @@
  * DOC: Results in the pool
  *
  * Commands that return more than fits into their argument write it into a slice
- * of the caller's pool and return the offset. The caller frees the slice. Special
- * connections that have no command for that keep one result, until the next one
- * takes its place.
+ * of the caller's pool and return the offset. The caller frees the slice.
+ * Special connections that have no command for that keep one result, until the
+ * next one takes its place.
  *
  * Locks: the mutex of the bus guards the result that is kept.
  */

@@ -5,9 +5,9 @@
 /**
  * DOC: Changing a connection
  *
- * What a connection wants to be told, what it lets others be told, and the policy
- * that it holds can change during its life. One command changes all that it is
- * about, or nothing.
+ * What a connection wants to be told, what it lets others be told, and the
+ * policy that it holds can change during its life. One command changes all that
+ * it is about, or nothing.
  *
  * Locks: that of the policy database of the bus; called with none.
  */

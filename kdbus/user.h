@@ -12,8 +12,8 @@
  *
  * A record is shared by all objects of its user in the domain and lives as long
  * as the longest of them; each holds a reference. The domain holds none, but
- * finds the records by uid. A custom endpoint has a record of its own, for nobody
- * in particular, which is not in the table.
+ * finds the records by uid. A custom endpoint has a record of its own, for
+ * nobody in particular, which is not in the table.
  *
  * Locks: &struct kdbus_users.lock guards the table and the last put of a
  * record. The counters are atomic.

@@ -80,21 +80,21 @@
  * nothing of an extension is shown to others: neither in the flags of buses nor
  * in those of connections.
  *
- * KDBUS_EXT_ATTACH. In version 1 the receiver alone decides which metadata comes
- * with a message. With this extension each connection also has a mask of what
- * may be attached to its own messages and what KDBUS_CMD_CONN_INFO may tell
- * about it; a receiver gets what both masks have. The creator of a bus may demand
- * a minimum of these masks. Payload of the items is a __u64 of KDBUS_ATTACH_*
- * flags; ~0 stands for all that the kernel knows, any other unknown bit is
- * EINVAL, as is a payload of another size. They are ignored in a command that
- * does not set the flag.
+ * KDBUS_EXT_ATTACH. In version 1 the receiver alone decides which metadata
+ * comes with a message. With this extension each connection also has a mask of
+ * what may be attached to its own messages and what KDBUS_CMD_CONN_INFO may
+ * tell about it; a receiver gets what both masks have. The creator of a bus may
+ * demand a minimum of these masks. Payload of the items is a __u64 of
+ * KDBUS_ATTACH_* flags; ~0 stands for all that the kernel knows, any other
+ * unknown bit is EINVAL, as is a payload of another size. They are ignored in a
+ * command that does not set the flag.
  *
  *  - KDBUS_CMD_BUS_MAKE: KDBUS_ITEM_ATTACH_FLAGS_REQUIRED is what the mask of
  *    every connection must have, none by default.
  *    KDBUS_ITEM_ATTACH_FLAGS_OWNER is what KDBUS_CMD_BUS_CREATOR_INFO may tell,
  *    all by default. EEXIST if one is there twice.
  *  - KDBUS_CMD_HELLO: KDBUS_ITEM_ATTACH_FLAGS_SEND is the mask of the
- *    connection, all by default. ECONNREFUSED if it lacks something that the bus
+ *    connection, all by default. ECONNREFUSED if it lacks what the bus
  *    demands; the handle can be used again. With that error, and with success,
  *    the kernel has stored what the bus demands, together with
  *    KDBUS_FLAG_KERNEL, in the payload of the item.
@@ -102,7 +102,8 @@
  *    messages sent from now on. EINVAL if it lacks something that the bus
  *    demands, EOPNOTSUPP if the connection is neither ordinary nor a monitor.
  *
- * Several KDBUS_ITEM_ATTACH_FLAGS_SEND items in one command: the last one counts.
+ * Several KDBUS_ITEM_ATTACH_FLAGS_SEND items in one command: the last one
+ * counts.
  */
 enum kdbus_ext_flags {
 	KDBUS_EXT_ATTACH	= 1ULL << 32,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What gathering metadata makes the kernel do: nothing that nobody asked for,
- * and nothing again that did not change. Counted with probes on functions of the
- * kernel that do the work.
+ * and nothing again that did not change. Counted with probes on functions of
+ * the kernel that do the work.
  */
 
 #include <fcntl.h>
