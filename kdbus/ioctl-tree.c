@@ -120,6 +120,8 @@ static int run_hello(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
 
 	r = become_connected(handle, conn);
 	if (r < 0) {
+		/* it may own a name, and hold policy */
+		kdbus_conn_kill(conn);
 		kdbus_conn_put(conn);
 		return r;
 	}
