@@ -23,7 +23,7 @@ struct entry {
 	unsigned int timeout;
 };
 
-static struct entry entries[512];
+static struct entry entries[2048];
 static unsigned int n_entries;
 static const char *suite_name;
 

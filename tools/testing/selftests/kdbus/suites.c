@@ -45,6 +45,17 @@ void (*const kt_suites[])(void) = {
 	suite_meta_cost,
 	suite_label,
 	suite_cgroup,
+	suite_policy_db,
+	suite_policy_upload,
+	suite_endpoint,
+	suite_ep_handle,
+	suite_ep_death,
+	suite_ep_policy,
+	suite_ep_see,
+	suite_holder,
+	suite_holder_update,
+	suite_policy_model,
+	suite_policy_race,
 	suite_race2,
 };
 

@@ -19,7 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <linux/capability.h>
 
 #include "util.h"
 
@@ -174,15 +173,24 @@ void kt_run_as(uid_t uid, gid_t gid, int (*fn)(void *arg), void *arg)
 		  status);
 }
 
+void kt_set_caps(const cap_value_t *values, int n)
+{
+	cap_t caps = cap_init();
+
+	kt_assert(caps, "cap_init: %m");
+	if (n)
+		kt_assert(!cap_set_flag(caps, CAP_PERMITTED, n, values,
+					CAP_SET) &&
+			  !cap_set_flag(caps, CAP_EFFECTIVE, n, values,
+					CAP_SET), "cap_set_flag: %m");
+	/* of this thread alone */
+	kt_assert(!cap_set_proc(caps), "cap_set_proc: %m");
+	cap_free(caps);
+}
+
 void kt_drop_caps(void)
 {
-	struct __user_cap_header_struct h = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct d[2];
-
-	memset(d, 0, sizeof(d));
-	kt_assert(!syscall(SYS_capset, &h, d), "capset: %m");
+	kt_set_caps(NULL, 0);
 }
 
 void kt_become_split(uid_t real, uid_t effective)

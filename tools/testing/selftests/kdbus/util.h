@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/capability.h>
 #include <sys/types.h>
 
 #include <linux/kdbus.h>
@@ -135,7 +136,9 @@ void kt_add(const TTest *test, unsigned int timeout);
 pid_t kt_fork_as(uid_t uid, gid_t gid, int (*fn)(void *arg), void *arg);
 int kt_wait(pid_t pid);		/* exit status, or 128 + signal */
 void kt_run_as(uid_t uid, gid_t gid, int (*fn)(void *arg), void *arg);
-void kt_drop_caps(void);	/* of the calling thread, which keeps its uid */
+/* of the calling thread, which keeps its uid */
+void kt_drop_caps(void);
+void kt_set_caps(const cap_value_t *values, int n);	/* these and no other */
 /* be another user, without capabilities, until kt_become(0) */
 void kt_become(uid_t uid);
 void kt_become_split(uid_t real, uid_t effective);
