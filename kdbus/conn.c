@@ -36,8 +36,11 @@ static struct kdbus_pool *make_pool(u64 size, const char *name)
 }
 
 static void conn_init(struct kdbus_conn *conn, struct kdbus_ep *ep,
-		      struct kdbus_user *user, const struct kdbus_hello *h)
+		      struct kdbus_user *person, const struct kdbus_hello *h)
 {
+	/* connections through a custom endpoint are accounted to that */
+	struct kdbus_user *user = ep->custom ? ep->user : person;
+
 	kref_init(&conn->kref);
 	conn->id = atomic64_inc_return(&ep->bus->conn_ids);
 	/* extensions are between the connection and the kernel */
@@ -49,7 +52,8 @@ static void conn_init(struct kdbus_conn *conn, struct kdbus_ep *ep,
 	conn->cred = get_current_cred();
 	conn->capable = h->capable;
 	conn->privileged = h->privileged;
-	conn->user = user;
+	conn->user = kdbus_user_get(user);
+	conn->person = person;
 	atomic_set(&conn->active, 0);
 	init_waitqueue_head(&conn->wait);
 	kdbus_replies_init(&conn->replies);
@@ -105,32 +109,24 @@ static int conn_fill(struct kdbus_conn *conn, struct kdbus_hello *h,
 	       kdbus_name_activate(conn, h->name) : 0;
 }
 
-/* connections through a custom endpoint are accounted to that */
-static struct kdbus_user *account_for(struct kdbus_ep *ep)
-{
-	if (ep->custom)
-		return kdbus_user_get(ep->user);
-	return kdbus_user_find(&ep->bus->domain->users, current_fsuid());
-}
-
 static struct kdbus_conn *make_conn(struct kdbus_ep *ep, struct kdbus_hello *h,
 				    struct kdbus_meta *record)
 {
-	struct kdbus_user *user;
+	struct kdbus_user *person;
 	struct kdbus_conn *conn;
 	int r;
 
-	user = account_for(ep);
-	if (IS_ERR(user))
-		return ERR_CAST(user);
+	person = kdbus_user_find(&ep->bus->domain->users, current_fsuid());
+	if (IS_ERR(person))
+		return ERR_CAST(person);
 
 	conn = kzalloc(sizeof(*conn), GFP_KERNEL_ACCOUNT);
 	if (!conn) {
-		kdbus_user_put(user);
+		kdbus_user_put(person);
 		return ERR_PTR(-ENOMEM);
 	}
 
-	conn_init(conn, ep, user, h);
+	conn_init(conn, ep, person, h);
 	r = conn_fill(conn, h, record);
 	if (r < 0) {
 		kdbus_conn_kill(conn);
@@ -283,6 +279,7 @@ static void conn_release(struct kref *kref)
 	if (conn->charged)
 		atomic_dec(&conn->user->conns);
 	kdbus_user_put(conn->user);
+	kdbus_user_put(conn->person);
 	kdbus_identity_exit(&conn->self);
 	put_cred(conn->cred);
 	kdbus_node_put(&conn->ep->node);

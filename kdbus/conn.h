@@ -79,6 +79,8 @@ struct kdbus_user;
  * @capable:	HELLO was said with CAP_IPC_OWNER, constant
  * @privileged:	Or by the owner of the bus, constant
  * @user:	Accounting record, with a reference, constant
+ * @person:	That of the user behind it, who pays for files in flight, with a
+ *		reference, constant; another one on a custom endpoint
  * @charged:	Whether it counts there
  * @active:	Deliveries by this connection under way, see kdbus_conn_enter()
  * @gone:	Disconnecting is complete
@@ -106,6 +108,7 @@ struct kdbus_conn {
 	bool capable;
 	bool privileged;
 	struct kdbus_user *user;
+	struct kdbus_user *person;
 	bool charged;
 
 	atomic_t active;

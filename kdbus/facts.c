@@ -3,12 +3,14 @@
 #include <linux/cred.h>
 #include <linux/fs_struct.h>
 #include <linux/mm.h>
+#include <linux/mount.h>
 #include <linux/nsproxy.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/seqlock.h>
 #include <linux/uaccess.h>
+#include <linux/user_namespace.h>
 #include <uapi/linux/kdbus.h>
 
 #include "compat/capability.h"
@@ -19,6 +21,13 @@
 #define CMDLINE_MAX	4096
 #define LABEL_MAX	4096
 
+/* each can be written once, and until then nothing is mapped */
+static unsigned int count_maps(const struct user_namespace *ns)
+{
+	return (READ_ONCE(ns->uid_map.nr_extents) > 0) +
+	       2 * (READ_ONCE(ns->gid_map.nr_extents) > 0);
+}
+
 /**
  * kdbus_fact_key_init() - note who is running
  * @key:	To be filled
@@ -26,6 +35,7 @@
 void kdbus_fact_key_init(struct kdbus_fact_key *key)
 {
 	key->cred = get_current_cred();
+	key->maps = count_maps(key->cred->user_ns);
 	key->pid = get_pid(task_tgid(current));
 	key->tid = get_pid(task_pid(current));
 	key->image = READ_ONCE(current->self_exec_id);
@@ -51,7 +61,8 @@ static bool same_image(const struct kdbus_fact_key *key)
 static bool cred_holds(const struct kdbus_fact_key *key, const void *payload,
 		       size_t size)
 {
-	return key->cred == current_cred();
+	return key->cred == current_cred() &&
+	       key->maps == count_maps(key->cred->user_ns);
 }
 
 static int gather_creds(struct kdbus_fact_key *key, void *to, size_t max)
@@ -131,6 +142,11 @@ static bool pid_comm_holds(const struct kdbus_fact_key *key,
 	return is_comm(current->group_leader, payload);
 }
 
+static bool is_detached(const struct file *file)
+{
+	return READ_ONCE(file->f_path.mnt->mnt_flags) & MNT_UMOUNT;
+}
+
 static unsigned int count_renames(void)
 {
 	return raw_read_seqcount(&rename_lock.seqcount.seqcount);
@@ -150,6 +166,7 @@ static int gather_exe(struct kdbus_fact_key *key, void *to, size_t max)
 	key->looked = jiffies;
 	key->exe = exe;
 	key->exe_unlinked = d_unlinked(exe->f_path.dentry);
+	key->exe_detached = is_detached(exe);
 	key->root_mnt = READ_ONCE(current->fs->root.mnt);
 	key->root_dentry = READ_ONCE(current->fs->root.dentry);
 
@@ -176,7 +193,8 @@ static bool same_exe(const struct kdbus_fact_key *key)
 	rcu_read_lock();
 	exe = rcu_dereference(current->mm->exe_file);
 	same = exe == key->exe && exe &&
-	       d_unlinked(exe->f_path.dentry) == key->exe_unlinked;
+	       d_unlinked(exe->f_path.dentry) == key->exe_unlinked &&
+	       is_detached(exe) == key->exe_detached;
 	rcu_read_unlock();
 
 	return same;

@@ -31,9 +31,11 @@ struct vfsmount;
  * @cred:	Credentials, with a reference
  * @pid:	The process, with a reference
  * @tid:	The thread, with a reference
+ * @maps:	Which maps of ids the user namespace of @cred has
  * @image:	Counts what the task has executed
  * @exe:	The executable; only to be compared
  * @exe_unlinked: Whether it was unlinked
+ * @exe_detached: Whether its mount was detached
  * @root_mnt:	The root directory; only to be compared
  * @root_dentry: Likewise
  * @renames:	Counts renames anywhere
@@ -47,9 +49,11 @@ struct kdbus_fact_key {
 	const struct cred *cred;
 	struct pid *pid;
 	struct pid *tid;
+	unsigned int maps;
 	u64 image;
 	const struct file *exe;
 	bool exe_unlinked;
+	bool exe_detached;
 	const struct vfsmount *root_mnt;
 	const struct dentry *root_dentry;
 	unsigned int renames;

@@ -241,7 +241,7 @@ int kdbus_message_init(struct kdbus_message *m, const struct kdbus_cmd *cmd,
 	if (r == 0)
 		r = check_destination(m);
 	if (r == 0 && m->files)
-		r = kdbus_files_charge(m->files, src->user);
+		r = kdbus_files_charge(m->files, src->person);
 	if (r < 0)
 		kdbus_message_release(m);
 	return r;

@@ -16,11 +16,12 @@
  * from there. That is known without asking anew:
  *
  * - credentials, groups, capabilities: the kernel's credentials are the same
- *   object;
+ *   object, and their user namespace has got no other map of ids;
  * - security label: the same, and the security module gives the same number;
  * - executable: same process, same image, same root directory; nothing was
- *   renamed anywhere since, the file was not unlinked, and it was looked at
- *   less than a second ago, as mounts move without a trace;
+ *   renamed anywhere since, the file was not unlinked, its mount not detached,
+ *   and it was looked at less than a second ago, as mounts can move without a
+ *   trace;
  * - control group: the same id, in the unified hierarchy; in legacy ones it is
  *   looked at each time;
  * - the rest is compared with what it is.

@@ -11,12 +11,16 @@
 
 /**
  * struct update - what is to change
- * @wanted:	New mask of what it wants to be told
- * @allowed:	New mask of what it lets others be told
+ * @has_wanted:	There is a new mask of what it wants to be told
+ * @wanted:	The mask
+ * @has_allowed: There is a new mask of what it lets others be told
+ * @allowed:	The mask
  * @policy:	There is policy among the items
  */
 struct update {
+	bool has_wanted;
 	u64 wanted;
+	bool has_allowed;
 	u64 allowed;
 	bool policy;
 };
@@ -33,6 +37,7 @@ static int take_wanted(struct update *u, const struct kdbus_conn *conn,
 	if (!has_masks(conn))
 		return -EOPNOTSUPP;
 
+	u->has_wanted = true;
 	u->wanted = mask;
 	return 0;
 }
@@ -50,6 +55,7 @@ static int take_allowed(struct update *u, const struct kdbus_conn *conn,
 	if (kdbus_item_payload(item) != sizeof(u->allowed))
 		return -EINVAL;
 
+	u->has_allowed = true;
 	u->allowed = item->data64[0];
 	return kdbus_attach_mask(&u->allowed);
 }
@@ -113,11 +119,8 @@ static int update_policy(struct kdbus_conn *conn, const struct kdbus_cmd *cmd)
  */
 int kdbus_update_conn(struct kdbus_conn *conn, const struct kdbus_cmd *cmd)
 {
-	struct update u = {
-		.wanted		= READ_ONCE(conn->self.wanted),
-		.allowed	= READ_ONCE(conn->self.allowed),
-	};
 	const struct kdbus_item *item;
+	struct update u = {};
 	int r = 0;
 
 	kdbus_items_foreach(item, kdbus_cmd_items(cmd),
@@ -127,14 +130,17 @@ int kdbus_update_conn(struct kdbus_conn *conn, const struct kdbus_cmd *cmd)
 			return r;
 	}
 
-	if (conn->bus->attach_required & ~u.allowed)
+	if (u.has_allowed && conn->bus->attach_required & ~u.allowed)
 		return -EINVAL;
 	if (u.policy)
 		r = update_policy(conn, cmd);
 	if (r < 0)
 		return r;
 
-	WRITE_ONCE(conn->self.wanted, u.wanted);
-	WRITE_ONCE(conn->self.allowed, u.allowed);
+	/* what the command is not about may be changing in another thread */
+	if (u.has_wanted)
+		WRITE_ONCE(conn->self.wanted, u.wanted);
+	if (u.has_allowed)
+		WRITE_ONCE(conn->self.allowed, u.allowed);
 	return 0;
 }

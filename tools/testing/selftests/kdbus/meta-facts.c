@@ -114,7 +114,7 @@ static void find_caps(struct facts *f)
 	static const char *const sets[] = {
 		"CapInh:", "CapPrm:", "CapEff:", "CapBnd:",
 	};
-	char buf[8192];
+	static char buf[MIB];	/* lists all groups */
 	unsigned int i;
 
 	f->caps[0] = read_number("/proc/sys/kernel/cap_last_cap", 0);
@@ -243,11 +243,13 @@ static void check_one(const struct facts *f, const struct meta *m, u64 bit,
 	const struct kdbus_item *i = meta_find(m, type, 0);
 	const void *p;
 	ssize_t n;
+	bool str;
 
 	if (!kt_check(i, "%s: no item of type %#llx", what, type))
 		return;
 	p = payload(f, bit, &n);
-	if (n < 0)
+	str = n < 0;
+	if (str)
 		n = strlen(p) + 1;
 	if (!kt_check(i->size == (u64)(HDR + n),
 		      "%s: type %#llx: size %llu instead of %zu", what, type,
@@ -255,10 +257,13 @@ static void check_one(const struct facts *f, const struct meta *m, u64 bit,
 		return;
 	if (bit == CREDS)
 		check_creds(f, &i->creds, what);
+	else if (str)
+		kt_check(!memcmp(i->data, p, n),
+			 "%s: type %#llx: \"%.*s\" instead of \"%s\"", what,
+			 type, (int)n, i->str, (const char *)p);
 	else
-		kt_check(!memcmp(i->data, p, n), "%s: type %#llx: \"%.*s\" "
-			 "instead of \"%.*s\"", what, type, (int)n, i->str,
-			 (int)n, (const char *)p);
+		kt_check(!memcmp(i->data, p, n), "%s: type %#llx: wrong bytes",
+			 what, type);
 }
 
 void facts_check(const struct facts *f, const struct meta *m, u64 bits,

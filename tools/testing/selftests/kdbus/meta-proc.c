@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,6 +21,24 @@
 
 static struct kt_shared alone;
 
+/* see meta-util.h */
+static int change(const char *what)
+{
+	char verb[16], from[128], to[128] = "";
+
+	if (sscanf(what, "%15s %127s %127s", verb, from, to) < 2)
+		return -1;
+	if (!strcmp(verb, "rename"))
+		return rename(from, to);
+	if (!strcmp(verb, "move"))
+		return mount(from, to, NULL, MS_MOVE, NULL);
+	if (!strcmp(verb, "detach"))
+		return umount2(from, MNT_DETACH);
+	if (!strcmp(verb, "chroot"))
+		return chroot(from);
+	return unlink(from);
+}
+
 /*
  * Before main(), so that arguments may be anything. What to do is in the
  * environment: descriptor, destination, cookie; descriptor of the facts.
@@ -28,9 +47,10 @@ __attribute__((__constructor__)) static void prog_main(void)
 {
 	const char *todo = getenv("KT_PROG"), *facts = getenv("KT_FACTS");
 	const char *file = getenv("KT_UNLINK"), *root = getenv("KT_CHROOT");
+	const char *then = getenv("KT_THEN");
 	unsigned long long dst, cookie;
 	struct conn c = { .fd = -1 };
-	struct facts *f;
+	struct facts *f = NULL;
 
 	if (!todo || sscanf(todo, "%d %llu %llu", &c.fd, &dst, &cookie) != 3)
 		return;
@@ -46,6 +66,11 @@ __attribute__((__constructor__)) static void prog_main(void)
 	}
 	if (root && (chroot(root) || chdir("/")))
 		_exit(103);
+	if (then && (conn_send_bytes(&c, dst, cookie++, NULL, 0) ||
+		     change(then)))
+		_exit(104);
+	if (then && f)
+		facts_now(f);
 	_exit(-conn_send_bytes(&c, dst, cookie, NULL, 0));
 }
 
@@ -69,6 +94,8 @@ void prog_exec(const struct prog *p, struct conn *from, u64 dst, u64 cookie)
 		setenv("KT_UNLINK", p->unlink, 1);
 	if (p->chroot)
 		setenv("KT_CHROOT", p->chroot, 1);
+	if (p->then)
+		setenv("KT_THEN", p->then, 1);
 	fcntl(from->fd, F_SETFD, 0);
 	execv(p->path ?: "/proc/self/exe", p->argv ?: argv);
 	kt_assert(0, "execv %s: %m", p->path ?: "itself");
@@ -206,4 +233,48 @@ void ns_send(unsigned long ns, struct conn *from, u64 dst, u64 cookie)
 	int ret = ns_run(ns, -1, send_fn, &m);
 
 	kt_check_ret(-ret, 0, "send from namespaces %#lx", ns);
+}
+
+void ns_conn_open(struct conn *c, const struct bus *bus, unsigned long ns,
+		  u64 flags, u64 mask, const char *name)
+{
+	struct blob h;
+
+	hello_init(&h, flags, 256 * KIB);
+	h.hello.attach_flags = mask;
+	if (name)
+		blob_add_str(&h, KDBUS_ITEM_NAME, name);
+	blob_add_str(&h, KDBUS_ITEM_CONN_NAME, "inner");
+	kt_assert_ret(conn_try_hello(c, bus, ns_open(ns, bus), &h), 0,
+		      "HELLO on a node opened in %#lx", ns);
+}
+
+struct remote {
+	int fd;
+	struct blob h;
+};
+
+static int hello_fn(void *arg)
+{
+	struct remote *r = arg;
+
+	return -kt_cmd(r->fd, KDBUS_CMD_HELLO, &r->h);
+}
+
+void ns_hello(struct conn *c, const struct bus *bus, unsigned long ns,
+	      struct blob *h)
+{
+	struct remote *r = mmap(NULL, sizeof(*r), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	kt_assert(r != MAP_FAILED, "mmap: %m");
+	r->fd = open_endpoint(bus);
+	r->h = *h;
+	kt_assert_ret(-ns_run(ns, -1, hello_fn, r), 0, "HELLO in %#lx", ns);
+	c->fd = r->fd;
+	c->id = r->h.hello.id;
+	c->pool_size = h->hello.pool_size;
+	c->pool = mmap(NULL, c->pool_size, PROT_READ, MAP_PRIVATE, c->fd, 0);
+	kt_assert(c->pool != MAP_FAILED, "mmap of a pool: %m");
+	munmap(r, sizeof(*r));
 }

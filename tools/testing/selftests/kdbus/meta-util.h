@@ -145,6 +145,11 @@ struct prog {
 	char *const *argv;	/* something if NULL */
 	const char *unlink;	/* first remove this file */
 	const char *chroot;	/* first make this the root directory */
+	const char *then;	/* "rename A B", "unlink A", "chroot A", or, of
+				 * a mount, "move A B", "detach A", between two
+				 * messages, the second with the next cookie;
+				 * before the facts
+				 */
 	struct facts *facts;	/* shared: filled by the program */
 };
 
@@ -163,6 +168,12 @@ void set_args(void *p, size_t n);
  */
 int ns_run(unsigned long ns, int as, int (*fn)(void *arg), void *arg);
 int ns_open(unsigned long ns, const struct bus *bus);	/* the node */
+/* its node is opened there, HELLO is ours */
+void ns_conn_open(struct conn *c, const struct bus *bus, unsigned long ns,
+		  u64 flags, u64 mask, const char *name);
+/* the other way round */
+void ns_hello(struct conn *c, const struct bus *bus, unsigned long ns,
+	      struct blob *h);
 void ns_send(unsigned long ns, struct conn *from, u64 dst, u64 cookie);
 
 #endif /* KDBUS_TEST_META_UTIL_H */
