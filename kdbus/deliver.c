@@ -161,15 +161,25 @@ static int queue_linked(struct way *way, struct kdbus_queue_entry *entry)
 	return 0;
 }
 
+/* who is gone has left its name to somebody else, or is about to */
+static int receiver_gone(const struct way *way)
+{
+	if (way->name && READ_ONCE(way->name->owner) != way->dst)
+		return -ESTALE;
+	return -ECONNRESET;
+}
+
 static int queue_entry(struct way *way, struct kdbus_queue_entry *entry)
 {
-	int r = -ECONNRESET;
+	int r;
 
 	if (!kdbus_conn_enter(way->src))
 		return -ECONNRESET;
 	if (kdbus_conn_enter(way->dst)) {
 		r = queue_linked(way, entry);
 		kdbus_conn_leave(way->dst);
+	} else {
+		r = receiver_gone(way);
 	}
 	kdbus_conn_leave(way->src);
 
@@ -202,7 +212,7 @@ static int deliver_queued(struct way *way, struct kdbus_message *m)
 
 	r = kdbus_copy_check(m, way->dst);
 	if (r < 0)
-		return r;
+		return r == -ECONNRESET ? receiver_gone(way) : r;
 
 	way->user = kdbus_copy_user(way->src);
 	entry = kdbus_copy_new(m, way->dst, way->user, way->want);

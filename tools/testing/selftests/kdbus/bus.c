@@ -87,8 +87,11 @@ void bus_name(char *name, size_t size)
 {
 	static unsigned int count;
 
-	/* fsuid equals euid unless a test says otherwise */
-	snprintf(name, size, "%u-t%d-%llx-%u", geteuid(), getpid(),
+	/*
+	 * fsuid equals euid unless a test says otherwise. All names of one
+	 * process have one length.
+	 */
+	snprintf(name, size, "%u-t%d-%05llx-%06u", geteuid(), getpid(),
 		 (unsigned long long)kt_now_ms() & 0xfffff,
 		 __atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST));
 }
@@ -394,30 +397,118 @@ const struct kdbus_item *item_find(const struct kdbus_msg *m, u64 type,
 
 const struct kt_cmd kt_cmds[] = {
 	{
-		.name = "BUS_MAKE", .nr = KDBUS_CMD_BUS_MAKE, .on = KT_CONTROL,
-		.min = 24, .max = KT_MAKE_MAX_SIZE, .too_small = EINVAL,
+		.name = "BUS_MAKE", .nr = KDBUS_CMD_BUS_MAKE,
+		.on = KT_CONTROL,
+		.min = 24, .max = KT_MAKE_MAX_SIZE,
+		.too_small = EINVAL, .no_items = EBADMSG,
+		.mask = KT_MASK_BUS_MAKE, .flags = 8, .kernel_flags = 16,
+	},
+	{
+		.name = "DOMAIN_MAKE", .nr = KDBUS_CMD_DOMAIN_MAKE,
+		.on = KT_CONTROL,
+		.min = 24, .max = KT_MAKE_MAX_SIZE,
+		.too_small = EINVAL, .no_items = EBADMSG,
 		.mask = KT_MASK_MAKE, .flags = 8, .kernel_flags = 16,
 	},
 	{
-		.name = "HELLO", .nr = KDBUS_CMD_HELLO, .on = KT_ENDPOINT,
+		.name = "ENDPOINT_MAKE", .nr = KDBUS_CMD_ENDPOINT_MAKE,
+		.on = KT_ENDPOINT,
+		.min = 24, .max = KT_MAKE_MAX_SIZE,
+		.too_small = EINVAL, .no_items = EBADMSG,
+		.mask = KT_MASK_MAKE, .flags = 8, .kernel_flags = 16,
+	},
+	{
+		.name = "ENDPOINT_UPDATE", .nr = KDBUS_CMD_ENDPOINT_UPDATE,
+		.on = KT_ENDPOINT_OWNER,
+		.min = 24, .max = KT_UPDATE_MAX_SIZE, .too_small = EINVAL,
+		.mask = 0, .flags = 8, .kernel_flags = 16,
+	},
+	{
+		.name = "HELLO", .nr = KDBUS_CMD_HELLO,
+		.on = KT_ENDPOINT,
 		.min = 88, .max = KT_HELLO_MAX_SIZE, .too_small = EINVAL,
 		.mask = KT_MASK_HELLO, .flags = 8, .kernel_flags = 16,
+		.results = KT_WORD(32) | KT_WORD(40) | KT_WORD(56) |
+			   KT_WORD(64) | KT_WORD(72) | KT_WORD(80),
 	},
 	{
 		.name = "MSG_SEND", .nr = KDBUS_CMD_MSG_SEND,
 		.on = KT_CONNECTED,
 		.min = 72, .max = KT_MSG_MAX_SIZE, .too_small = EMSGSIZE,
+		.items_first = true,
 		.mask = KT_MASK_MSG_SEND, .flags = 8, .kernel_flags = 16,
 	},
 	{
 		.name = "MSG_RECV", .nr = KDBUS_CMD_MSG_RECV,
-		.on = KT_CONNECTED, .min = 32,
+		.on = KT_CONNECTED,
+		.min = 32,
 		.mask = KT_MASK_MSG_RECV, .flags = 0, .kernel_flags = 8,
+		.results = KT_WORD(24),
 	},
 	{
-		.name = "FREE", .nr = KDBUS_CMD_FREE, .on = KT_CONNECTED,
+		.name = "MSG_CANCEL", .nr = KDBUS_CMD_MSG_CANCEL,
+		.on = KT_CONNECTED,
+		.min = 16,
+		.mask = 0, .flags = 8, .kernel_flags = 0,
+	},
+	{
+		.name = "FREE", .nr = KDBUS_CMD_FREE,
+		.on = KT_CONNECTED,
 		.min = 24,
 		.mask = KT_MASK_FREE, .flags = 8, .kernel_flags = 16,
+	},
+	{
+		.name = "NAME_ACQUIRE", .nr = KDBUS_CMD_NAME_ACQUIRE,
+		.on = KT_CONNECTED,
+		.min = 24, .max = KT_NAME_MAX_SIZE,
+		.too_small = EINVAL, .no_items = EINVAL,
+		.mask = KT_MASK_NAME_ACQUIRE, .flags = 8, .kernel_flags = 16,
+	},
+	{
+		.name = "NAME_RELEASE", .nr = KDBUS_CMD_NAME_RELEASE,
+		.on = KT_CONNECTED,
+		.min = 24, .max = KT_NAME_MAX_SIZE,
+		.too_small = EINVAL, .no_items = EINVAL,
+		.mask = 0, .flags = 8, .kernel_flags = 16,
+	},
+	{
+		.name = "NAME_LIST", .nr = KDBUS_CMD_NAME_LIST,
+		.on = KT_CONNECTED,
+		.min = 24,
+		.mask = KT_MASK_NAME_LIST, .flags = 0, .kernel_flags = 8,
+		.results = KT_WORD(16),
+	},
+	{
+		.name = "CONN_INFO", .nr = KDBUS_CMD_CONN_INFO,
+		.on = KT_CONNECTED,
+		.min = 40, .max = KT_INFO_MAX_SIZE, .too_small = EINVAL,
+		.mask = KT_MASK_INFO, .flags = 8, .kernel_flags = 16,
+		.results = KT_WORD(32),
+	},
+	{
+		.name = "BUS_CREATOR_INFO", .nr = KDBUS_CMD_BUS_CREATOR_INFO,
+		.on = KT_CONNECTED,
+		.min = 40, .max = KT_INFO_MAX_SIZE, .too_small = EINVAL,
+		.mask = KT_MASK_INFO, .flags = 8, .kernel_flags = 16,
+		.results = KT_WORD(32),
+	},
+	{
+		.name = "CONN_UPDATE", .nr = KDBUS_CMD_CONN_UPDATE,
+		.on = KT_CONNECTED,
+		.min = 24, .max = KT_UPDATE_MAX_SIZE, .too_small = EINVAL,
+		.mask = KT_MASK_CONN_UPDATE, .flags = 8, .kernel_flags = 16,
+	},
+	{
+		.name = "MATCH_ADD", .nr = KDBUS_CMD_MATCH_ADD,
+		.on = KT_CONNECTED,
+		.min = 32, .max = KT_MATCH_MAX_SIZE, .too_small = EINVAL,
+		.mask = KT_MASK_MATCH_ADD, .flags = 16, .kernel_flags = 24,
+	},
+	{
+		.name = "MATCH_REMOVE", .nr = KDBUS_CMD_MATCH_REMOVE,
+		.on = KT_CONNECTED,
+		.min = 32, .max = 32, .too_small = EINVAL,
+		.mask = 0, .flags = 16, .kernel_flags = 24,
 	},
 };
 

@@ -302,28 +302,34 @@ u64 name_owner(struct conn *c, const char *name, u64 *flags)
 	return id;
 }
 
-int special_try_open(struct conn *c, const struct bus *bus, u64 flags,
-		     const char *name, u64 pool_size)
+static int special_hello(struct conn *c, const struct bus *bus, struct blob *b)
 {
-	struct blob b;
 	int ret;
 
 	memset(c, 0, sizeof(*c));
 	c->fd = open_endpoint(bus);
-	hello_init(&b, flags, pool_size);
-	if (name)
-		blob_add_str(&b, KDBUS_ITEM_NAME, name);
-	ret = kt_cmd(c->fd, KDBUS_CMD_HELLO, &b);
+	ret = kt_cmd(c->fd, KDBUS_CMD_HELLO, b);
 	if (ret) {
 		close(c->fd);
 		c->fd = -1;
 		return ret;
 	}
-	c->id = b.hello.id;
-	c->pool_size = pool_size;
-	c->pool = mmap(NULL, pool_size, PROT_READ, MAP_PRIVATE, c->fd, 0);
+	c->id = b->hello.id;
+	c->pool_size = b->hello.pool_size;
+	c->pool = mmap(NULL, c->pool_size, PROT_READ, MAP_PRIVATE, c->fd, 0);
 	kt_assert(c->pool != MAP_FAILED, "mmap of a special pool: %m");
 	return 0;
+}
+
+int special_try_open(struct conn *c, const struct bus *bus, u64 flags,
+		     const char *name, u64 pool_size)
+{
+	struct blob b;
+
+	hello_init(&b, flags, pool_size);
+	if (name)
+		blob_add_str(&b, KDBUS_ITEM_NAME, name);
+	return special_hello(c, bus, &b);
 }
 
 void activator_open(struct conn *c, const struct bus *bus, u64 flags,

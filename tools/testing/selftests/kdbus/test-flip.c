@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cmd-shot.h"
 #include "suites.h"
-#include "util.h"
 
 #define POOL		(64 * KIB)
 #define RACE_MS		2500
@@ -169,6 +169,61 @@ START_TEST(size_flips_hello)
 		close(fd);
 	}
 	flip_stop(&f);
+}
+END_TEST
+
+#define EACH_MS		250
+
+/* as above for the argument of any command, whose effect is undone each time */
+static void flip_size(struct shot *s, const struct kt_cmd *cmd)
+{
+	const int errs[] = { 0, EMSGSIZE, EINVAL, EFAULT, cmd->no_items };
+	unsigned int ok = 0, bad = 0;
+	u64 end, sizes[11];
+	struct flipper f;
+	void *arg = NULL;
+
+	shot_load(s, cmd);
+	sizes[0] = sizes[1] = sizes[2] = s->len;
+	sizes[3] = cmd->min;
+	sizes[4] = s->len + 8;
+	sizes[5] = cmd->max;
+	sizes[6] = cmd->max + 8;
+	sizes[7] = cmd->min - 1;
+	sizes[8] = 0;
+	sizes[9] = (1ULL << 32) + s->len;
+	sizes[10] = -8ULL;
+	arg = kt_guard_copy(&s->good, s->len);
+	shot_unload(s);
+	flip_start(&f, arg, sizes, ARRAY_SIZE(sizes));
+	for (end = kt_now_ms() + EACH_MS; kt_now_ms() < end;) {
+		int ret;
+
+		shot_load(s, cmd);
+		kt_assert(s->len == sizes[0], "test bug: %zu bytes", s->len);
+		/* all but the size, which is being written */
+		memcpy((u8 *)arg + 8, (u8 *)&s->good + 8, s->len - 8);
+		ret = shot_fire(s, arg);
+		kt_assert(one_of(ret, errs, ARRAY_SIZE(errs)), "%s: %s",
+			  cmd->name, kt_err(ret));
+		ok += !ret;
+		bad += ret == -EMSGSIZE;
+		shot_unload(s);
+	}
+	flip_stop(&f);
+	kt_check(ok && bad, "%s: %u succeeded, %u had a bad size", cmd->name,
+		 ok, bad);
+}
+
+START_TEST(size_flips_each)
+{
+	struct shot *s = calloc(1, sizeof(*s));
+	unsigned int i;
+
+	bus_make(&s->bus, 0);
+	for (i = 0; i < kt_n_cmds; i++)
+		if (kt_cmds[i].max)
+			flip_size(s, &kt_cmds[i]);
 }
 END_TEST
 
@@ -419,6 +474,7 @@ void suite_flip(void)
 	kt_test(size_flips_send);
 	kt_test(size_flips_make);
 	kt_test(size_flips_hello);
+	kt_test(size_flips_each);
 	kt_test(words_flip_send);
 	kt_test(memfd_swapped);
 	kt_test(payload_unmapped);

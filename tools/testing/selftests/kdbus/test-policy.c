@@ -139,25 +139,44 @@ START_TEST(refused_leaves_nothing)
 }
 END_TEST
 
-/* the capability of the caller counts, the uid is that of HELLO */
-START_TEST(capability_of_the_caller)
+/* who said HELLO counts, whoever has the connection now */
+START_TEST(privilege_of_hello)
 {
 	prepare(OWNER);
-	kt_check_ret(send_as(0, &conns[A1], conns[B1].id), 0,
+	kt_check_ret(send_as(0, &conns[A1], conns[B1].id), -EPERM,
 		     "user A's connection, used by root");
+	kt_check_ret(send_as(OWNER, &conns[A1], conns[B1].id), -EPERM,
+		     "user A's connection, used by the bus owner");
 	kt_check_ret(send_as(USER_B, &conns[A1], conns[B1].id), -EPERM,
 		     "user A's connection, used by user B");
 	kt_check_ret(send_as(USER_B, &conns[A1], conns[A2].id), 0,
 		     "user A's connection, used by user B, to user A");
-	kt_check_ret(send_as(USER_A, &conns[ROOT], conns[A1].id), -EPERM,
+	kt_check_ret(send_as(USER_A, &conns[ROOT], conns[A1].id), 0,
 		     "root's connection, used by user A");
 	kt_check_ret(send_as(USER_A, &conns[OWN], conns[B1].id), 0,
 		     "the bus owner's connection, used by user A");
 	kt_drop_caps();
 	kt_check_ret(conn_send_bytes(&conns[ROOT], conns[A1].id, 1, "x", 1),
-		     -EPERM, "root without capabilities");
-	kt_check_ret(conn_send_bytes(&conns[ROOT], conns[ROOT].id, 1, "x", 1),
-		     0, "root without capabilities, to root");
+		     0, "root's connection without capabilities");
+	kt_check_ret(conn_send_bytes(&conns[A1], conns[B1].id, 1, "x", 1),
+		     -EPERM, "user A's connection without capabilities");
+}
+END_TEST
+
+/* uid 0 alone is nothing: it had no capability when it said HELLO */
+START_TEST(root_without_capabilities)
+{
+	struct conn weak;
+
+	prepare(OWNER);
+	kt_drop_caps();
+	conn_open(&weak, &bus, POOL);
+	kt_check_ret(conn_send_bytes(&weak, conns[A1].id, 1, "x", 1), -EPERM,
+		     "to user A");
+	kt_check_ret(conn_send_bytes(&weak, conns[OWN].id, 1, "x", 1), -EPERM,
+		     "to the bus owner");
+	kt_check_ret(conn_send_bytes(&weak, conns[ROOT].id, 1, "x", 1), 0,
+		     "to root");
 }
 END_TEST
 
@@ -189,6 +208,7 @@ void suite_policy(void)
 	kt_test(errors_before_policy);
 	kt_test(policy_before_delivery);
 	kt_test(refused_leaves_nothing);
-	kt_test(capability_of_the_caller);
+	kt_test(privilege_of_hello);
+	kt_test(root_without_capabilities);
 	kt_test(real_and_effective_uid);
 }

@@ -5,10 +5,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "call.h"
-#include "cast.h"
+#include "policy-util.h"
 #include "suites.h"
-#include "util.h"
 
 #define POOL	(256 * KIB)
 #define CHUNK	(8 * KIB)
@@ -17,7 +15,7 @@
 #define OTHER	20063		/* may only answer */
 
 static struct bus bus;
-static struct conn root, owner, second, receiver, same, other;
+static struct conn root, owner, second, receiver, same, other, holder;
 static u8 bytes[POOL];
 
 static void prepare(void)
@@ -34,6 +32,13 @@ static void prepare(void)
 	conn_open(&other, &bus, POOL);
 	kt_become(0);
 	conn_open(&root, &bus, 4096);
+}
+
+/* OTHER owns a name that the receiver may send to; nobody may send back */
+static void let_receiver_ask(void)
+{
+	holder_open(&holder, &bus, "an.other u%u:o u%u:t", OTHER, USER);
+	kt_assert_ret(name_acquire(&other, "an.other", 0), 0, "name");
 }
 
 static int send_as(uid_t uid, struct conn *from, size_t want)
@@ -59,7 +64,7 @@ static int answer_as_other(u64 cookie, size_t size)
 	struct blob m;
 	int ret;
 
-	/* the capability of the caller lets the request through */
+	/* the policy for its name lets the request through */
 	kt_assert_ret(request(&receiver, other.id, cookie, ~0ULL), 0,
 		      "request");
 	reply_init(&m, receiver.id, cookie);
@@ -110,6 +115,7 @@ END_TEST
 START_TEST(rest_for_the_next)
 {
 	prepare();
+	let_receiver_ask();
 	fill_as(OWNER, &owner, POOL / CHUNK / 2);
 	/* half of what is left, less the header and one item */
 	kt_check_ret(answer_as_other(7, POOL / 4 - 72 - 32 + 1), -EXFULL,
@@ -206,6 +212,27 @@ START_TEST(descriptors_in_flight)
 }
 END_TEST
 
+/* a custom endpoint is no way around it */
+START_TEST(descriptors_in_flight_everywhere)
+{
+	struct rlimit lim = { .rlim_cur = 100, .rlim_max = 100 };
+	struct conn inside;
+	struct bus ep;
+
+	prepare();
+	holder_open(&holder, &bus, "a.receiver u%u:o", USER);
+	kt_assert_ret(name_acquire(&receiver, "a.receiver", 0), 0, "name");
+	ep_make(&ep, &bus, "a.receiver w:t");
+	user_open(&inside, &ep, USER);
+	kt_assert(!setrlimit(RLIMIT_NOFILE, &lim), "setrlimit: %m");
+
+	kt_check_ret(send_fds(USER, &same, 60), 0, "60");
+	kt_check_ret(send_fds(USER, &inside, 41), -ETOOMANYREFS, "101");
+	kt_check_ret(send_fds(USER, &inside, 40), 0, "100");
+	kt_check_ret(send_fds(USER, &same, 1), -ETOOMANYREFS, "101 again");
+}
+END_TEST
+
 void suite_share(void)
 {
 	kt_suite("share");
@@ -216,4 +243,5 @@ void suite_share(void)
 	kt_test(refused_takes_nothing);
 	kt_test(descriptors);
 	kt_test(descriptors_in_flight);
+	kt_test(descriptors_in_flight_everywhere);
 }

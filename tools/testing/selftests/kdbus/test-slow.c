@@ -3,26 +3,22 @@
  * A sender whose memory is slow. Its payload lies in pages that a handler of
  * ours fills when it likes; until then, nobody else may have to wait.
  */
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/userfaultfd.h>
 
+#include "slow-util.h"
 #include "suites.h"
-#include "util.h"
 
 #define POOL	(256 * KIB)
-#define LEN	(4 * KT_PAGE)
 
 struct slow {
-	int uffd;
-	u8 *area;		/* LEN bytes that nobody has filled */
+	struct slow_mem mem;
 	struct bus bus;
 	struct conn victim, other, sender;
 	pthread_t thread;
@@ -30,57 +26,11 @@ struct slow {
 	bool done;
 };
 
-static void slow_area(struct slow *s)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	s->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (s->uffd < 0)
-		kt_skip("this kernel refuses userfaultfd: %s",
-			strerrorname_np(errno));
-	kt_assert(!ioctl(s->uffd, UFFDIO_API, &api), "UFFDIO_API: %m");
-	s->area = mmap(NULL, LEN, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	kt_assert(s->area != MAP_FAILED, "mmap: %m");
-	reg.range.start = PTR64(s->area);
-	reg.range.len = LEN;
-	kt_assert(!ioctl(s->uffd, UFFDIO_REGISTER, &reg),
-		  "UFFDIO_REGISTER: %m");
-}
-
-/* returns the number of the page somebody waits for */
-static unsigned int wait_for_fault(struct slow *s)
-{
-	struct pollfd p = { .fd = s->uffd, .events = POLLIN };
-	struct uffd_msg msg;
-
-	kt_assert(poll(&p, 1, 20000) == 1, "the sender does not read its data");
-	kt_assert(read(s->uffd, &msg, sizeof(msg)) == sizeof(msg),
-		  "read from the userfaultfd: %m");
-	kt_assert(msg.event == UFFD_EVENT_PAGEFAULT, "event %u", msg.event);
-	return (msg.arg.pagefault.address - PTR64(s->area)) / KT_PAGE;
-}
-
-static void fill_page(struct slow *s, unsigned int page)
-{
-	static u8 bytes[KT_PAGE] __attribute__((__aligned__(4096)));
-	struct uffdio_copy copy = {
-		.dst = PTR64(s->area + page * KT_PAGE),
-		.src = PTR64(bytes), .len = KT_PAGE,
-	};
-
-	memset(bytes, 'a' + page, KT_PAGE);
-	/* the kernel may have brought in more than the page it asked for */
-	kt_assert(!ioctl(s->uffd, UFFDIO_COPY, &copy) || errno == EEXIST,
-		  "UFFDIO_COPY of page %u: %m", page);
-}
-
 static void *slow_send(void *arg)
 {
 	struct slow *s = arg;
 
-	s->ret = conn_send_bytes(&s->sender, s->victim.id, 1, s->area, LEN);
+	s->ret = conn_send_bytes(&s->sender, s->victim.id, 1, s->mem.area, SLOW_LEN);
 	__atomic_store_n(&s->done, true, __ATOMIC_SEQ_CST);
 	return NULL;
 }
@@ -89,21 +39,21 @@ static void *slow_send(void *arg)
 static void slow_start(struct slow *s)
 {
 	memset(s, 0, sizeof(*s));
-	slow_area(s);
+	slow_mem_init(&s->mem);
 	bus_make(&s->bus, 0);
 	conn_open(&s->victim, &s->bus, POOL);
 	conn_open(&s->other, &s->bus, POOL);
 	conn_open(&s->sender, &s->bus, POOL);
 	s->thread = kt_thread(slow_send, s);
-	kt_check(wait_for_fault(s) == 0, "not the first page");
+	kt_check(slow_mem_wait(&s->mem) == 0, "not the first page");
 }
 
 static void slow_finish(struct slow *s, unsigned int from)
 {
 	unsigned int page;
 
-	for (page = from; page < LEN / KT_PAGE; page++)
-		fill_page(s, page);
+	for (page = from; page < SLOW_PAGES; page++)
+		slow_mem_fill(&s->mem, page);
 	kt_join(s->thread);
 }
 
@@ -116,14 +66,9 @@ static void check_still_slow(struct slow *s)
 static void check_slow_message(struct slow *s)
 {
 	const struct kdbus_msg *m = conn_recv_msg(&s->victim, NULL);
-	const u8 *data = (const u8 *)m + m->size;
-	unsigned int i;
 
 	kt_check(m->src_id == s->sender.id && m->cookie == 1, "header");
-	for (i = 0; i < LEN; i++)
-		if (data[i] != 'a' + i / KT_PAGE)
-			break;
-	kt_check(i == LEN, "byte %u is %#x", i, data[i]);
+	kt_check(slow_mem_filled((const u8 *)m + m->size), "wrong bytes");
 }
 
 START_TEST(others_proceed)
@@ -171,16 +116,16 @@ START_TEST(every_page_slow)
 	u64 off;
 
 	slow_start(&s);
-	for (page = 0; page < LEN / KT_PAGE; page++) {
+	for (page = 0; page < SLOW_PAGES; page++) {
 		if (page)
-			kt_check(wait_for_fault(&s) == page,
+			kt_check(slow_mem_wait(&s.mem) == page,
 				 "fault at another page");
 		kt_check_ret(conn_send_bytes(&s.other, s.victim.id, page, "x",
 					     1), 0, "send by another");
 		conn_recv_msg(&s.victim, &off);
 		kt_check_ret(conn_free(&s.victim, off), 0, "free");
 		check_still_slow(&s);
-		fill_page(&s, page);
+		slow_mem_fill(&s.mem, page);
 	}
 	kt_join(s.thread);
 	kt_check_ret(s.ret, 0, "the slow send");
@@ -214,38 +159,6 @@ static void *does_byebye(void *arg)
 	struct slow *s = arg;
 
 	return (void *)(intptr_t)conn_byebye(&s->victim);
-}
-
-struct bounded {
-	void *(*fn)(void *arg);
-	void *arg;
-	void *ret;
-	bool done;
-};
-
-static void *runs_bounded(void *arg)
-{
-	struct bounded *b = arg;
-
-	b->ret = b->fn(b->arg);
-	__atomic_store_n(&b->done, true, __ATOMIC_SEQ_CST);
-	return NULL;
-}
-
-/* fn() in a thread of its own must come back though the sender is stuck */
-static void *must_return(void *(*fn)(void *arg), void *arg, const char *what)
-{
-	struct bounded b = { .fn = fn, .arg = arg };
-	u64 end = kt_now_ms() + 20000;
-	pthread_t t = kt_thread(runs_bounded, &b);
-
-	while (!__atomic_load_n(&b.done, __ATOMIC_SEQ_CST)) {
-		kt_assert(kt_now_ms() < end, "%s waits for the slow sender",
-			  what);
-		usleep(1000);
-	}
-	kt_join(t);
-	return b.ret;
 }
 
 START_TEST(receiver_leaves)
@@ -293,9 +206,9 @@ static int killed_sender(void *arg)
 {
 	struct slow *s = arg;
 
-	slow_area(s);
+	slow_mem_init(&s->mem);
 	s->thread = kt_thread(slow_send, s);
-	wait_for_fault(s);
+	slow_mem_wait(&s->mem);
 	if (write(s->ret, "x", 1) != 1)
 		return 1;
 	for (;;)
@@ -309,8 +222,8 @@ START_TEST(sender_killed)
 	pid_t pid;
 	char x;
 
-	slow_area(&s);		/* may skip */
-	close(s.uffd);
+	slow_mem_init(&s.mem);		/* may skip */
+	close(s.mem.uffd);
 	bus_make(&s.bus, 0);
 	conn_open(&s.victim, &s.bus, POOL);
 	conn_open(&s.other, &s.bus, POOL);
@@ -330,16 +243,16 @@ END_TEST
 /* the memory turns out to be missing after all */
 START_TEST(sender_faults_late)
 {
-	struct uffdio_range range = { .len = LEN };
+	struct uffdio_range range = { .len = SLOW_LEN };
 	struct slow s;
 	int i;
 
 	slow_start(&s);
-	range.start = PTR64(s.area);
-	fill_page(&s, 0);
-	kt_check(wait_for_fault(&s) == 1, "second page");
-	kt_assert(!munmap(s.area + KT_PAGE, LEN - KT_PAGE), "munmap: %m");
-	kt_assert(!ioctl(s.uffd, UFFDIO_WAKE, &range), "UFFDIO_WAKE: %m");
+	range.start = PTR64(s.mem.area);
+	slow_mem_fill(&s.mem, 0);
+	kt_check(slow_mem_wait(&s.mem) == 1, "second page");
+	kt_assert(!munmap(s.mem.area + KT_PAGE, SLOW_LEN - KT_PAGE), "munmap: %m");
+	kt_assert(!ioctl(s.mem.uffd, UFFDIO_WAKE, &range), "UFFDIO_WAKE: %m");
 	kt_join(s.thread);
 	kt_check_ret(s.ret, -EFAULT, "the slow send");
 	kt_check_ret(conn_recv(&s.victim, NULL), -EAGAIN, "half a message");

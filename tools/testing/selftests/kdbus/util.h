@@ -40,11 +40,29 @@ typedef __u64 u64;
  * these masks are expected to be refused.
  */
 
-#ifndef KT_MASK_MAKE
+#ifndef KT_MASK_BUS_MAKE
+#define KT_MASK_BUS_MAKE	(0x3ULL | KDBUS_EXT_ATTACH)
+#endif
+#ifndef KT_MASK_MAKE		/* domains and endpoints */
 #define KT_MASK_MAKE		0x3ULL
 #endif
 #ifndef KT_MASK_HELLO
-#define KT_MASK_HELLO		0xbULL
+#define KT_MASK_HELLO		(0xfULL | KDBUS_EXT_ATTACH)
+#endif
+#ifndef KT_MASK_CONN_UPDATE
+#define KT_MASK_CONN_UPDATE	(0x0ULL | KDBUS_EXT_ATTACH)
+#endif
+#ifndef KT_MASK_NAME_ACQUIRE
+#define KT_MASK_NAME_ACQUIRE	0x7ULL
+#endif
+#ifndef KT_MASK_NAME_LIST
+#define KT_MASK_NAME_LIST	0xfULL
+#endif
+#ifndef KT_MASK_INFO
+#define KT_MASK_INFO		0x1fffULL
+#endif
+#ifndef KT_MASK_MATCH_ADD
+#define KT_MASK_MATCH_ADD	0x1ULL
 #endif
 #ifndef KT_MASK_MSG_SEND
 #define KT_MASK_MSG_SEND	0x7ULL
@@ -58,6 +76,10 @@ typedef __u64 u64;
 
 #define KT_MAKE_MAX_SIZE	32768
 #define KT_HELLO_MAX_SIZE	32768
+#define KT_UPDATE_MAX_SIZE	32768
+#define KT_MATCH_MAX_SIZE	32768
+#define KT_NAME_MAX_SIZE	(24 + 16 + 256)
+#define KT_INFO_MAX_SIZE	(40 + 16 + 256)
 #define KT_MSG_MAX_SIZE		8192
 #define KT_MSG_MAX_ITEMS	128
 #define KT_VEC_MAX_SIZE		(2 * MIB)
@@ -276,8 +298,11 @@ const struct kdbus_item *item_find(const struct kdbus_msg *m, u64 type,
 enum kt_handle {
 	KT_CONTROL,
 	KT_ENDPOINT,
+	KT_ENDPOINT_OWNER,
 	KT_CONNECTED,
 };
+
+#define KT_WORD(at)	(1U << (at) / 8)
 
 struct kt_cmd {
 	const char *name;
@@ -285,9 +310,12 @@ struct kt_cmd {
 	enum kt_handle on;
 	size_t min, max;	/* size member; max 0: the structure has none */
 	int too_small;
+	int no_items;		/* how it fails if there is not a single item */
+	bool items_first;	/* are judged before the flags */
 	u64 mask;		/* flags it knows */
 	size_t flags;		/* where in the structure */
-	size_t kernel_flags;
+	size_t kernel_flags;	/* 0: the structure has none */
+	u32 results;		/* KT_WORD() of each other word it writes */
 };
 
 extern const struct kt_cmd kt_cmds[];
