@@ -19,8 +19,9 @@
 #define POOL	(64 * KIB)
 #define USER	20461
 
-/* what check adds: a profile without limits, compiled */
+/* what check adds: profiles without limits, compiled */
 #define PROFILE		"kdbus-test"
+#define ODD_PROFILE	"kdbus-test, with (odd) = name"
 #define PROFILE_FILE	"/lib/kdbus-test.apparmor"
 #define SECURITYFS	"/sys/kernel/security"
 
@@ -118,6 +119,20 @@ START_TEST(changes)
 }
 END_TEST
 
+/* a label is whatever the module says, to the last byte */
+START_TEST(odd)
+{
+	struct meta m;
+
+	load_profile();
+	prepare(SECLABEL);
+	kt_assert(kt_write_file("/proc/self/attr/current",
+				"changeprofile " ODD_PROFILE), "changeprofile");
+	send_to_self(&m, 1);
+	meta_expect_str(&m, KDBUS_ITEM_SECLABEL, ODD_PROFILE);
+}
+END_TEST
+
 static void check_audit(u32 session, u32 uid, const char *what)
 {
 	const struct kdbus_item *item;
@@ -161,5 +176,6 @@ void suite_label(void)
 	kt_suite("label");
 	kt_test(as_the_module_says);
 	kt_test(changes);
+	kt_test(odd);
 	kt_test(audit_login);
 }
