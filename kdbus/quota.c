@@ -15,6 +15,7 @@ void kdbus_quota_init(struct kdbus_quota *quota, const struct kdbus_user *owner)
 {
 	spin_lock_init(&quota->lock);
 	quota->owner = owner;
+	quota->idle = NULL;
 	INIT_LIST_HEAD(&quota->shares);
 }
 
@@ -174,6 +175,18 @@ int kdbus_quota_count(struct kdbus_quota *quota, struct kdbus_claim *claim)
 	return r;
 }
 
+/* who sent last will probably send next; returns a share to be freed, or NULL */
+static struct kdbus_share *make_idle(struct kdbus_quota *quota,
+				     struct kdbus_share *share)
+{
+	swap(quota->idle, share);
+	if (!share || share == quota->idle || share->claims > 0)
+		return NULL;
+
+	list_del(&share->entry);
+	return share;
+}
+
 /**
  * kdbus_quota_release() - give back what a message took up
  * @quota:	The quota of the receiver
@@ -193,11 +206,7 @@ void kdbus_quota_release(struct kdbus_quota *quota, struct kdbus_claim *claim)
 	share->bytes -= claim->bytes;
 	share->fds -= claim->fds;
 	share->msgs -= claim->counted;
-	if (--share->claims > 0 || list_is_singular(&quota->shares))
-		/* who sent last will probably send next */
-		share = NULL;
-	else
-		list_del(&share->entry);
+	share = --share->claims > 0 ? NULL : make_idle(quota, share);
 	spin_unlock(&quota->lock);
 
 	free_share(share);

@@ -41,12 +41,14 @@ struct kdbus_user;
  * struct kdbus_quota - shares of a receiver
  * @lock:	Guards the rest
  * @owner:	User of the receiver, constant
- * @shares:	Users who take something up, and the one who did so last
+ * @shares:	Users who take something up, and @idle
+ * @idle:	The last one who gave everything back, or NULL
  */
 struct kdbus_quota {
 	spinlock_t lock;	/* shares */
 	const struct kdbus_user *owner;
 	struct list_head shares;
+	struct kdbus_share *idle;
 };
 
 /**

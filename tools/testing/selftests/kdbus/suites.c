@@ -62,6 +62,7 @@ void (*const kt_suites[])(void) = {
 	suite_attach_use,
 	suite_meta_race,
 	suite_meta_cost,
+	suite_policy_cost,
 	suite_label,
 	suite_cgroup,
 	suite_policy_db,

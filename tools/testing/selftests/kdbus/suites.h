@@ -52,6 +52,7 @@ void suite_attach(void);
 void suite_attach_use(void);
 void suite_meta_race(void);
 void suite_meta_cost(void);
+void suite_policy_cost(void);
 void suite_label(void);
 void suite_cgroup(void);
 void suite_policy_db(void);

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "trace-util.h"
+
+#define TRACING	"/sys/kernel/tracing"
+#define MOST	8
+
+static const char *const *names;
+static unsigned int n_names;
+
+static void put(const char *path, const char *text)
+{
+	if (!kt_write_file(path, text))
+		kt_skip("no tracing: cannot write \"%s\" to %s", text, path);
+}
+
+static void clear(void)
+{
+	close(open(TRACING "/trace", O_WRONLY | O_TRUNC));
+}
+
+static void enable(const char *name, const char *on)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), TRACING "/events/%s%s/enable",
+		 strchr(name, '/') ? "" : "kdbus_test/", name);
+	if (*on == '1')
+		put(path, on);
+	else
+		kt_write_file(path, on);
+}
+
+static void add_probe(const char *name)
+{
+	char text[128];
+
+	if (strchr(name, '/'))
+		return;
+	snprintf(text, sizeof(text), "p:kdbus_test/%s %s", name, name);
+	put(TRACING "/kprobe_events", text);
+}
+
+void trace_start(const char *const *list, unsigned int n)
+{
+	unsigned int i;
+	char pid[32];
+
+	kt_assert(n <= MOST, "too many");
+	names = list;
+	n_names = n;
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	put(TRACING "/set_event_pid", pid);
+	for (i = 0; i < n; i++) {
+		add_probe(names[i]);
+		enable(names[i], "1");
+	}
+	clear();
+}
+
+void trace_count(unsigned int *counts)
+{
+	FILE *f = fopen(TRACING "/trace", "re");
+	char line[512], what[MOST][64];
+	unsigned int i;
+
+	kt_assert(f, "trace: %m");
+	for (i = 0; i < n_names; i++) {
+		const char *slash = strchr(names[i], '/');
+
+		snprintf(what[i], sizeof(what[i]), ": %s: ",
+			 slash ? slash + 1 : names[i]);
+		counts[i] = 0;
+	}
+	while (fgets(line, sizeof(line), f))
+		for (i = 0; i < n_names; i++)
+			counts[i] += !!strstr(line, what[i]);
+	fclose(f);
+	clear();
+}
+
+void trace_stop(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < n_names; i++)
+		enable(names[i], "0");
+	/* truncating removes all probes */
+	close(open(TRACING "/kprobe_events", O_WRONLY | O_TRUNC));
+	kt_write_file(TRACING "/set_event_pid", "");
+	clear();
+}

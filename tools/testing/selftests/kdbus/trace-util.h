@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Counting what the kernel does in the name of this process, with tracefs */
+#ifndef KDBUS_TEST_TRACE_UTIL_H
+#define KDBUS_TEST_TRACE_UTIL_H
+
+#include "util.h"
+
+/*
+ * From now on, count calls of these functions, or these events if there is a
+ * slash in the name ("kmem/kmalloc"). Skips the test if there is no tracing.
+ */
+void trace_start(const char *const *names, unsigned int n);
+/* how often each was seen since the last time */
+void trace_count(unsigned int *counts);
+void trace_stop(void);
+
+#endif /* KDBUS_TEST_TRACE_UTIL_H */
