@@ -110,8 +110,36 @@ run-check: all
 	@+KDBUS_MODULE=$(KO) KERNEL=$(KERNEL) KDIR=$(KDIR) BUILD=$(B) MAKE="$(MAKE)" \
 		tools/testing/check
 
-# Later: check-debug, fuzz, bench, lint, coverage. A stage of 'make check' is a
-# line in tools/testing/check.
+# A stage of 'make check' is a line in tools/testing/check.
+
+# The tests on kernels of our own, which take minutes to build, once.
+# make check-quick T=send/ runs the tests whose names have that.
+T ?=
+CONFIG_check-debug := debug
+CONFIG_check-kcsan := kcsan
+CONFIG_check-quick := um
+
+.PHONY: check-debug check-kcsan check-quick
+check-debug check-kcsan check-quick:
+	@tools/setup kernel
+	@+dir=$$($(VM)/build-kernel $(CONFIG_$@)) && \
+	$(MAKE) -s --no-print-directory run-$@ KDIR=$$dir \
+		CC="$$(command -v gcc-12 || echo gcc)"
+
+.PHONY: run-check-debug run-check-kcsan run-check-quick
+run-check-quick: export ARCH := um
+run-check-debug run-check-kcsan run-check-quick: module tests
+	@KDBUS_MODULE=$(KO) KDIR=$(KDIR) BUILD=$(B) tools/testing/check-kernel \
+		$(CONFIG_$(@:run-%=%)) $(addprefix -t ,$(T))
+
+.PHONY: lint
+lint:
+	@tools/setup lint
+	@+$(MAKE) --no-print-directory run-lint
+
+.PHONY: run-lint
+run-lint: need-kdir
+	@+KDIR=$(KDIR) MAKE="$(MAKE)" tools/testing/lint
 
 #
 # The rest
@@ -136,6 +164,12 @@ help:
 	@echo '  check            all tests; the last line says "N passed, N failed"'
 	@echo '  setup            install the packages that all this needs (demo and'
 	@echo '                   check do it by themselves); without root, name them'
+	@echo '  check-debug      the tests of the module on a kernel with KASAN, lockdep'
+	@echo '                   and kmemleak, which it builds the first time'
+	@echo '  check-kcsan      the same with KCSAN, which finds data races'
+	@echo '  check-quick      the same as a program, User-mode Linux: seconds;'
+	@echo '                   T=PATTERN runs a part, as T=send/'
+	@echo '  lint             sparse, W=1, checkpatch, coccinelle, shellcheck'
 	@echo '  To run something else: $(VM)/vm-run --help'
 	@echo
 	@echo 'Variables:'
