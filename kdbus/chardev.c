@@ -36,11 +36,16 @@ static struct cdev kdbus_cdev;
 /* minor to node */
 static DEFINE_XARRAY_ALLOC(kdbus_minors);
 
+/*
+ * The driver core would make a copy of the path itself, and if there is no memory
+ * for it, the node is silently not made, or stays.
+ */
 static char *chardev_devnode(KDBUS_DEVNODE_CONST struct device *dev,
 			     umode_t *mode, kuid_t *uid, kgid_t *gid)
 {
 	const struct kdbus_chardev *chardev =
 		container_of(dev, struct kdbus_chardev, dev);
+	char *path;
 
 	if (mode)
 		*mode = chardev->mode;
@@ -48,7 +53,10 @@ static char *chardev_devnode(KDBUS_DEVNODE_CONST struct device *dev,
 		*uid = chardev->uid;
 	if (gid)
 		*gid = chardev->gid;
-	return NULL;
+
+	path = kstrdup(dev_name(dev), GFP_KERNEL | __GFP_NOFAIL);
+	strreplace(path, '!', '/');
+	return path;
 }
 
 static void chardev_release(struct device *dev)

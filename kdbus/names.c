@@ -620,16 +620,22 @@ int kdbus_cmd_name_acquire(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 {
 	struct kdbus_cmd_name *arg = cmd->data;
 	const char *name = cmd_name(cmd);
+	u64 flags = arg->flags;
 	int r;
 
 	if (!name)
 		return -EINVAL;
 
 	r = kdbus_name_acquire(conn, name, &arg->flags);
-	if (r < 0)
+	if (r < 0 || arg->flags == flags)
 		return r;
-	return kdbus_cmd_store(cmd, offsetof(struct kdbus_cmd_name, flags),
-			       sizeof(arg->flags));
+
+	r = kdbus_cmd_store(cmd, offsetof(struct kdbus_cmd_name, flags),
+			    sizeof(arg->flags));
+	/* who cannot be told that it waits does not wait */
+	if (r < 0)
+		kdbus_name_release(conn, name);
+	return r;
 }
 
 /**

@@ -89,6 +89,11 @@ void (*const kt_suites[])(void) = {
 	suite_sd_policy,
 	suite_sd_monitor,
 	suite_sd_proxy,
+	suite_fault_make,
+	suite_fault_send,
+	suite_fault_name,
+	suite_fault_sync,
+	suite_fault_close,
 	suite_race2,
 };
 

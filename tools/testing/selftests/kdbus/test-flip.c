@@ -196,7 +196,7 @@ static void flip_size(struct shot *s, const struct kt_cmd *cmd)
 	arg = kt_guard_copy(&s->good, s->len);
 	shot_unload(s);
 	flip_start(&f, arg, sizes, ARRAY_SIZE(sizes));
-	for (end = kt_now_ms() + EACH_MS; kt_now_ms() < end;) {
+	for (end = kt_now_ms() + EACH_MS; kt_go_on(end, ok && bad);) {
 		int ret;
 
 		shot_load(s, cmd);
@@ -325,7 +325,7 @@ START_TEST(memfd_swapped)
 	s.one = kt_memfd(1000, KT_SEALS, 3);
 	s.two = p[0];
 	thread = kt_thread(swaps_fds, &s);
-	for (end = kt_now_ms() + RACE_MS; kt_now_ms() < end;) {
+	for (end = kt_now_ms() + RACE_MS; kt_go_on(end, ok);) {
 		int ret, fd;
 
 		msg_init(&m, c.id, 1);
@@ -381,7 +381,7 @@ START_TEST(payload_unmapped)
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	kt_assert(u.where != MAP_FAILED, "mmap: %m");
 	thread = kt_thread(unmaps, &u);
-	for (end = kt_now_ms() + RACE_MS; kt_now_ms() < end;) {
+	for (end = kt_now_ms() + RACE_MS; kt_go_on(end, ok);) {
 		int ret = conn_send_bytes(&c, c.id, 1, u.where, 16 * KT_PAGE);
 
 		kt_assert(!ret || ret == -EFAULT, "send: %s", kt_err(ret));
@@ -474,7 +474,7 @@ void suite_flip(void)
 	kt_test(size_flips_send);
 	kt_test(size_flips_make);
 	kt_test(size_flips_hello);
-	kt_test(size_flips_each);
+	kt_test_slow(size_flips_each, 300);
 	kt_test(words_flip_send);
 	kt_test(memfd_swapped);
 	kt_test(payload_unmapped);

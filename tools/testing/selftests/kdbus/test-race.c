@@ -87,7 +87,7 @@ static struct duel *duel_start(int n, int (*fight)(struct duel *d, int who))
 
 static bool duel_on(struct duel *d)
 {
-	return kt_now_ms() < d->end && !kt->failures;
+	return kt_go_on(d->end, d->rounds >= 5);
 }
 
 static void duel_round(struct duel *d)

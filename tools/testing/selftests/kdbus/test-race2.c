@@ -109,7 +109,7 @@ START_TEST(async_ends_once)
 	int i;
 
 	prepare();
-	while (kt_now_ms() < end && !kt->failures) {
+	while (kt_go_on(end, rounds >= 5)) {
 		bool sent[BATCH];
 
 		kt_become(USER);
@@ -231,10 +231,10 @@ START_TEST(sync_ends_once)
 	prepare();
 	conn_open(&b, &bus, POOL);
 	kt_assert(!sigaction(SIGUSR1, &sa, NULL), "sigaction: %m");
-	while (kt_now_ms() < end && !kt->failures)
+	/* signals do not come at odd moments where nothing runs beside */
+	while (kt_go_on(end, rounds >= 5 && (interrupted || !kt_parallel())))
 		sync_round(rounds++ & 1);
 	kt_check(rounds >= 5, "only %u rounds", rounds);
-	/* signals do not come at odd moments where nothing runs beside */
 	kt_check(interrupted > 0 || !kt_parallel(), "never interrupted");
 	kt_note("%u rounds, interrupted %u times", rounds, interrupted);
 }
@@ -463,7 +463,7 @@ START_TEST(bus_dies)
 	size_t i;
 
 	rnd = kt_seed;
-	while (kt_now_ms() < end && !kt->failures) {
+	while (kt_go_on(end, rounds >= 5)) {
 		bus_make(&bus, 0);
 		for (i = 0; i < ARRAY_SIZE(all); i++)
 			conn_open(&all[i], &bus, POOL);

@@ -258,6 +258,11 @@ u64 kt_now_ms(void)
 	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
 }
 
+bool kt_go_on(u64 end, bool seen)
+{
+	return !kt->failures && kt_now_ms() < (seen ? end : end + 30000);
+}
+
 u32 kt_rand(u32 *state)
 {
 	u32 x = *state ?: 0x9e3779b9;

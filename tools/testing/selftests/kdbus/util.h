@@ -172,6 +172,11 @@ pid_t kt_tid(void);
 bool kt_parallel(void);		/* there is more than one processor */
 
 u64 kt_now_ms(void);
+/*
+ * For races that chance decides: until @end, and as long after it as a busy
+ * machine may need to get to what has to be seen.
+ */
+bool kt_go_on(u64 end, bool seen);
 u32 kt_rand(u32 *state);
 void kt_fill(void *p, size_t n, u32 seed);
 bool kt_filled(const void *p, size_t n, u32 seed);
