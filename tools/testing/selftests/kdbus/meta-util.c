@@ -234,6 +234,36 @@ void meta_special(struct conn *c, const struct bus *bus, u64 flags, u64 mask,
 	conn_hello(c, bus, &b);
 }
 
+void meta_recv_bare(struct conn *c, u64 cookie)
+{
+	const struct kdbus_msg *msg;
+	struct meta m;
+
+	msg = meta_recv(c, cookie, &m);
+	meta_expect_bits(&m, 0, "a bare message");
+	kt_check(msg->size == sizeof(*msg) + 32 &&
+		 msg->items[0].type == KDBUS_ITEM_PAYLOAD_OFF &&
+		 ((const u8 *)msg)[msg->items[0].vec.offset] == 'x',
+		 "payload, message of size %llu", msg->size);
+	kt_check_ret(conn_free(c, (const u8 *)msg - c->pool), 0, "FREE");
+}
+
+void meta_dirty(struct conn *from, struct conn *to)
+{
+	static u8 bytes[32 * 1024];
+	u64 off[3];
+	int i;
+
+	memset(bytes, 0xa5, sizeof(bytes));
+	for (i = 0; i < 3; i++) {
+		kt_assert_ret(conn_send_bytes(from, to->id, i, bytes,
+					      sizeof(bytes)), 0, "send");
+		conn_recv_msg(to, &off[i]);
+	}
+	for (i = 0; i < 3; i++)
+		kt_assert_ret(conn_free(to, off[i]), 0, "FREE");
+}
+
 void send_ok(struct conn *from, struct conn *to, u64 cookie)
 {
 	kt_assert_ret(conn_send_bytes(from, to->id, cookie, NULL, 0), 0,

@@ -63,6 +63,8 @@ const struct kdbus_timestamp *meta_stamp(const struct meta *m);
 const struct kdbus_msg *meta_recv(struct conn *c, u64 cookie, struct meta *m);
 /* the same, and it has exactly this; it is freed */
 void meta_recv_bits(struct conn *c, u64 cookie, u64 bits);
+/* the same, and it is the byte 'x' and nothing else */
+void meta_recv_bare(struct conn *c, u64 cookie);
 
 /* ------------------------------------------------------------------------ */
 /* Commands */
@@ -77,6 +79,8 @@ void meta_open(struct conn *c, const struct bus *bus, u64 mask,
 void meta_special(struct conn *c, const struct bus *bus, u64 flags, u64 mask,
 		  const char *name);
 void send_ok(struct conn *from, struct conn *to, u64 cookie);
+/* from now on, free memory of the pool of @to is not zero */
+void meta_dirty(struct conn *from, struct conn *to);
 
 void update_init(struct blob *b, u64 flags);
 void update_add_mask(struct blob *b, u64 mask);

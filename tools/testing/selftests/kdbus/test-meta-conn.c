@@ -18,23 +18,6 @@ static void prepare(u64 mask)
 	meta_open(&b, &bus, mask, NULL);
 }
 
-/* free memory of the pool is not zero */
-static void dirty(struct conn *c)
-{
-	static u8 bytes[32 * 1024];
-	u64 off[3];
-	int i;
-
-	memset(bytes, 0xa5, sizeof(bytes));
-	for (i = 0; i < 3; i++) {
-		kt_assert_ret(conn_send_bytes(&a, c->id, i, bytes,
-					      sizeof(bytes)), 0, "send");
-		conn_recv_msg(c, &off[i]);
-	}
-	for (i = 0; i < 3; i++)
-		kt_assert_ret(conn_free(c, off[i]), 0, "FREE");
-}
-
 /* ------------------------------------------------------------------------ */
 /* The name of the connection and those it owns */
 
@@ -46,7 +29,7 @@ START_TEST(conn_name)
 	int n;
 
 	prepare(CONN_NAME);
-	dirty(&b);
+	meta_dirty(&a, &b);
 	for (n = 1; n <= 63; n++) {
 		memset(name, 'n', n);
 		name[n] = '\0';
@@ -90,7 +73,7 @@ START_TEST(names)
 	int i;
 
 	prepare(NAMES);
-	dirty(&b);
+	meta_dirty(&a, &b);
 	expect_names(names + 6, NULL);
 	for (i = 0; i < 6; i++)
 		acquire(&a, names[i], flags[i]);

@@ -22,23 +22,6 @@ static void prepare(u64 mask)
 	facts_now(facts);
 }
 
-/* free memory of the pool is not zero */
-static void dirty(struct conn *c)
-{
-	static u8 bytes[32 * 1024];
-	u64 off[3];
-	int i;
-
-	memset(bytes, 0xa5, sizeof(bytes));
-	for (i = 0; i < 3; i++) {
-		kt_assert_ret(conn_send_bytes(&a, c->id, i, bytes,
-					      sizeof(bytes)), 0, "send");
-		conn_recv_msg(c, &off[i]);
-	}
-	for (i = 0; i < 3; i++)
-		kt_assert_ret(conn_free(c, off[i]), 0, "FREE");
-}
-
 START_TEST(each_alone)
 {
 	int bit;
@@ -60,7 +43,7 @@ START_TEST(all_together)
 {
 	prepare(ALL);
 	kt_assert_ret(name_acquire(&a, "foo.bar", 0), 0, "acquire");
-	dirty(&b);
+	meta_dirty(&a, &b);
 	send_ok(&a, &b, 1);
 	facts_recv(facts, &b, 1, TASK, ALL & ~TASK);
 }
