@@ -147,8 +147,12 @@ err_put:
  */
 void kdbus_chardev_del(struct kdbus_chardev *chardev)
 {
-	xa_erase(&kdbus_minors, MINOR(chardev->dev.devt));
+	unsigned int minor = MINOR(chardev->dev.devt);
+
+	/* nobody finds the node any more; sysfs has the number until del */
+	xa_store(&kdbus_minors, minor, NULL, GFP_KERNEL);
 	device_del(&chardev->dev);
+	xa_erase(&kdbus_minors, minor);
 	put_device(&chardev->dev);
 }
 
