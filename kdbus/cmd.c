@@ -5,6 +5,7 @@
 
 #include "cmd.h"
 #include "item.h"
+#include "memcg.h"
 
 static int read_size(struct kdbus_cmd *cmd)
 {
@@ -30,7 +31,7 @@ static int read_copy(struct kdbus_cmd *cmd)
 {
 	cmd->data = cmd->buf;
 	if (cmd->size > sizeof(cmd->buf)) {
-		cmd->data = kvmalloc(cmd->size, GFP_KERNEL_ACCOUNT);
+		cmd->data = kvmalloc(cmd->size, KDBUS_GFP_CALLER);
 		if (!cmd->data)
 			return -ENOMEM;
 	}

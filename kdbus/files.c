@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "files.h"
+#include "memcg.h"
 #include "pool.h"
 #include "user.h"
 
@@ -22,7 +23,7 @@ struct kdbus_files *kdbus_files_new(unsigned int max)
 {
 	struct kdbus_files *files;
 
-	return kvzalloc(struct_size(files, slots, max), GFP_KERNEL_ACCOUNT);
+	return kvzalloc(struct_size(files, slots, max), KDBUS_GFP_CALLER);
 }
 
 static void count_files(struct kdbus_files *files, struct kdbus_user *user)

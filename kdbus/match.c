@@ -11,6 +11,7 @@
 #include "item.h"
 #include "limits.h"
 #include "match.h"
+#include "memcg.h"
 #include "message.h"
 #include "notify.h"
 
@@ -416,7 +417,7 @@ static struct match *new_match(struct kdbus_conn *conn,
 	struct match *match;
 
 	match = kvzalloc(struct_size(match, rules, 0) + KDBUS_ALIGN8(len),
-			 GFP_KERNEL_ACCOUNT);
+			 KDBUS_GFP_CALLER);
 	if (match) {
 		match->conn = conn;
 		match->cookie = arg->cookie;
@@ -434,7 +435,7 @@ static int need_bits(struct kdbus_bus *bus)
 	if (!bus->matches.bits)
 		bus->matches.bits = kvcalloc(bloom_bits(bus),
 					     sizeof(*bus->matches.bits),
-					     GFP_KERNEL_ACCOUNT);
+					     KDBUS_GFP_CALLER);
 	return bus->matches.bits ? 0 : -ENOMEM;
 }
 

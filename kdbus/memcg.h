@@ -3,7 +3,10 @@
 #define __KDBUS_MEMCG_H
 
 /**
- * DOC: Memory on behalf of a receiver
+ * DOC: Who pays for memory
+ *
+ * What a caller needs is charged to the caller. Where it chooses the size, it is
+ * told when there is no memory, and the kernel log is not: KDBUS_GFP_CALLER.
  *
  * A sender allocates pages and bookkeeping that the receiver pays for. Such
  * allocations are charged to the receiver's memory cgroup and never wait: a
@@ -18,6 +21,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
+#define KDBUS_GFP_CALLER	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
 #define KDBUS_GFP_RECEIVER	(GFP_NOWAIT | __GFP_NOWARN | __GFP_ACCOUNT)
 
 /**

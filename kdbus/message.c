@@ -11,6 +11,7 @@
 #include "ident.h"
 #include "item.h"
 #include "limits.h"
+#include "memcg.h"
 #include "memfd.h"
 #include "message.h"
 #include "pool.h"
@@ -416,7 +417,7 @@ int kdbus_message_snapshot(struct kdbus_message *m)
 		return 0;
 
 	/* NUL vecs leave zeros behind */
-	pos = kvzalloc(m->data_size, GFP_KERNEL_ACCOUNT);
+	pos = kvzalloc(m->data_size, KDBUS_GFP_CALLER);
 	if (!pos)
 		return -ENOMEM;
 	m->data = pos;

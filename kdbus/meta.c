@@ -7,6 +7,7 @@
 
 #include "facts.h"
 #include "item.h"
+#include "memcg.h"
 #include "meta.h"
 #include "writer.h"
 
@@ -141,7 +142,7 @@ static struct kdbus_meta *shrink(struct kdbus_meta *meta)
 	size_t size = sizeof(*meta) + meta->size;
 	struct kdbus_meta *small;
 
-	small = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	small = kvmalloc(size, KDBUS_GFP_CALLER);
 	if (!small)
 		return NULL;
 
@@ -163,7 +164,7 @@ static struct kdbus_meta *gather_new(u64 gather, u64 copy,
 	struct kdbus_meta *meta, *small;
 
 	meta = kvmalloc(sizeof(*meta) + data_max(gather, copy, old),
-			GFP_KERNEL_ACCOUNT);
+			KDBUS_GFP_CALLER);
 	if (!meta)
 		return ERR_PTR(-ENOMEM);
 
@@ -244,7 +245,7 @@ struct kdbus_meta *kdbus_meta_new_fake(const struct kdbus_item *creds,
 	struct kdbus_meta *meta;
 	unsigned int i;
 
-	meta = kvzalloc(sizeof(*meta) + size, GFP_KERNEL_ACCOUNT);
+	meta = kvzalloc(sizeof(*meta) + size, KDBUS_GFP_CALLER);
 	if (!meta)
 		return ERR_PTR(-ENOMEM);
 

@@ -7,6 +7,7 @@
 
 #include "ident.h"
 #include "item.h"
+#include "memcg.h"
 #include "name-set.h"
 #include "policy-db.h"
 
@@ -276,7 +277,7 @@ static struct kdbus_policy_entry *entry_new(const char *name, unsigned int n)
 	size_t len = strlen(name);
 
 	entry = kvzalloc(struct_size(entry, access, n) + len + 1,
-			 GFP_KERNEL_ACCOUNT);
+			 KDBUS_GFP_CALLER);
 	if (!entry)
 		return NULL;
 
@@ -380,7 +381,7 @@ int kdbus_policy_upload_init(struct kdbus_policy_upload *upload,
 	upload->n = 0;
 	upload->entries = kvcalloc(count_names(items, len) + 1,
 				   sizeof(*upload->entries),
-				   GFP_KERNEL_ACCOUNT);
+				   KDBUS_GFP_CALLER);
 	if (!upload->entries)
 		return -ENOMEM;
 
@@ -523,7 +524,7 @@ int kdbus_policy_db_set(struct kdbus_policy_db *db, const void *owner,
 		upload->entries[i]->owner = owner;
 
 	mutex_lock(&db->lock);
-	r = set(db, owner, upload, GFP_KERNEL_ACCOUNT);
+	r = set(db, owner, upload, KDBUS_GFP_CALLER);
 	mutex_unlock(&db->lock);
 
 	if (r == 0)
