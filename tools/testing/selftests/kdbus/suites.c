@@ -32,6 +32,7 @@ void (*const kt_suites[])(void) = {
 	suite_memcg,
 	suite_reply,
 	suite_sync,
+	suite_hours,
 	suite_names,
 	suite_match,
 	suite_bloom,
@@ -95,6 +96,7 @@ void (*const kt_suites[])(void) = {
 	suite_fault_sync,
 	suite_fault_close,
 	suite_race2,
+	suite_stress,
 };
 
 const size_t kt_n_suites = sizeof(kt_suites) / sizeof(kt_suites[0]);
