@@ -26,7 +26,9 @@ export KDBUS_EXT
 KERNEL ?= $(or $(wildcard $(KDIR)/arch/x86/boot/bzImage),$(KREL))
 
 B := $(CURDIR)/build
-STAGE := $(B)/modules/$(KREL)$(if $(KDBUS_EXT),-$(KDBUS_EXT))
+# Builds of another VARIANT are made with other flags, and stay apart.
+VARIANT ?=
+STAGE := $(B)/modules/$(KREL)$(KDBUS_EXT:%=-%)$(VARIANT:%=-%)
 KO := $(STAGE)/kdbus/kdbus$(KDBUS_EXT).ko
 
 # Whoever gives no -j gets one job per processor. Looked at in recipes only:
@@ -132,6 +134,21 @@ run-check-debug run-check-kcsan run-check-quick: module tests
 	@KDBUS_MODULE=$(KO) KDIR=$(KDIR) BUILD=$(B) tools/testing/check-kernel \
 		$(CONFIG_$(@:run-%=%)) $(addprefix -t ,$(T))
 
+# make fuzz [ON=um|debug] [FUZZ='-t SECONDS -j GUESTS -s SEED' | '-r FILE' | '-m FILE...']
+ON ?= um
+FUZZ ?=
+.PHONY: fuzz
+fuzz:
+	@tools/setup kernel
+	@+dir=$$($(VM)/build-kernel $(ON)) && \
+	$(MAKE) -s --no-print-directory run-fuzz KDIR=$$dir \
+		CC="$$(command -v gcc-12 || echo gcc)" \
+		VARIANT=kcov KCOV_INSTRUMENT=y $(if $(ON:um=),,ARCH=um)
+
+.PHONY: run-fuzz
+run-fuzz: module tools
+	@KDBUS_MODULE=$(KO) KDIR=$(KDIR) BUILD=$(B) tools/fuzz/run $(FUZZ)
+
 .PHONY: lint
 lint:
 	@tools/setup lint
@@ -140,6 +157,10 @@ lint:
 .PHONY: run-lint
 run-lint: need-kdir
 	@+KDIR=$(KDIR) MAKE="$(MAKE)" tools/testing/lint
+
+.PHONY: check-all
+check-all:
+	@+MAKE="$(MAKE)" tools/testing/check-all
 
 #
 # The rest
@@ -169,6 +190,10 @@ help:
 	@echo '  check-kcsan      the same with KCSAN, which finds data races'
 	@echo '  check-quick      the same as a program, User-mode Linux: seconds;'
 	@echo '                   T=PATTERN runs a part, as T=send/'
+	@echo '  check-all        check, check-debug, check-quick and lint, for .ci/run'
+	@echo '  fuzz             calls at random on User-mode Linux, for ten minutes;'
+	@echo "                   FUZZ='-t SECONDS -j GUESTS', FUZZ='-r FILE' to"
+	@echo '                   reproduce a finding; ON=debug for two processors'
 	@echo '  lint             sparse, W=1, checkpatch, coccinelle, shellcheck'
 	@echo '  To run something else: $(VM)/vm-run --help'
 	@echo
