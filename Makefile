@@ -149,6 +149,21 @@ fuzz:
 run-fuzz: module tools
 	@KDBUS_MODULE=$(KO) KDIR=$(KDIR) BUILD=$(B) tools/fuzz/run $(FUZZ)
 
+# NAMES='unix kdbus.call' measures what begins so; profile takes one whole name.
+NAMES ?=
+
+.PHONY: bench profile
+bench profile:
+	@tools/setup bench
+	@+$(MAKE) --no-print-directory run-$@
+
+.PHONY: run-bench run-profile
+run-bench: module tools
+	@KDBUS_MODULE=$(KO) KERNEL=$(KERNEL) BUILD=$(B) tools/bench/run $(NAMES)
+
+run-profile: module tools
+	@KDBUS_MODULE=$(KO) KERNEL=$(KERNEL) BUILD=$(B) tools/bench/profile $(NAMES)
+
 .PHONY: lint
 lint:
 	@tools/setup lint
@@ -194,6 +209,10 @@ help:
 	@echo '  fuzz             calls at random on User-mode Linux, for ten minutes;'
 	@echo "                   FUZZ='-t SECONDS -j GUESTS', FUZZ='-r FILE' to"
 	@echo '                   reproduce a finding; ON=debug for two processors'
+	@echo '  bench            what operations cost, beside sockets, binder and D-Bus;'
+	@echo '                   build/bench.json, build/bench.png'
+	@echo '  profile          instructions of a call, by function of the kernel;'
+	@echo '                   NAMES=kdbus.call.64'
 	@echo '  lint             sparse, W=1, checkpatch, coccinelle, shellcheck'
 	@echo '  To run something else: $(VM)/vm-run --help'
 	@echo
