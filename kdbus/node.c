@@ -168,7 +168,7 @@ static bool node_stop(struct kdbus_node *node)
 
 	mutex_lock(&node->lock);
 	if (node->state == KDBUS_NODE_ALIVE) {
-		node->state = KDBUS_NODE_DYING;
+		WRITE_ONCE(node->state, KDBUS_NODE_DYING);
 		node->killer = current;
 		if (node->chardev)
 			kdbus_chardev_del(node->chardev);
