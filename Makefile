@@ -21,6 +21,13 @@ KREL := $(if $(KDIR),$(shell sed -n 's/^.define UTS_RELEASE "\(.*\)"/\1/p' \
 KDBUS_EXT ?=
 export KDBUS_EXT
 
+# Of 'make coverage': kbuild reads it, and has the module count which lines run.
+# Only from the command line, so that no other build does.
+ifneq ($(origin GCOV_PROFILE),command line)
+GCOV_PROFILE :=
+unexport GCOV_PROFILE
+endif
+
 # Kernel that the guest of demo and check runs: a whole kernel tree has one,
 # headers have not, so Debian's of the same release is fetched.
 KERNEL ?= $(or $(wildcard $(KDIR)/arch/x86/boot/bzImage),$(KREL))
@@ -28,7 +35,7 @@ KERNEL ?= $(or $(wildcard $(KDIR)/arch/x86/boot/bzImage),$(KREL))
 B := $(CURDIR)/build
 # Builds of another VARIANT are made with other flags, and stay apart.
 VARIANT ?=
-STAGE := $(B)/modules/$(KREL)$(KDBUS_EXT:%=-%)$(VARIANT:%=-%)
+STAGE := $(B)/modules/$(KREL)$(KDBUS_EXT:%=-%)$(VARIANT:%=-%)$(if $(GCOV_PROFILE),-gcov)
 KO := $(STAGE)/kdbus/kdbus$(KDBUS_EXT).ko
 
 # Whoever gives no -j gets one job per processor. Looked at in recipes only:
@@ -117,6 +124,7 @@ run-check: all
 # The tests on kernels of our own, which take minutes to build, once.
 # make check-quick T=send/ runs the tests whose names have that.
 T ?=
+FAULT ?=
 CONFIG_check-debug := debug
 CONFIG_check-kcsan := kcsan
 CONFIG_check-quick := um
@@ -131,8 +139,24 @@ check-debug check-kcsan check-quick:
 .PHONY: run-check-debug run-check-kcsan run-check-quick
 run-check-quick: export ARCH := um
 run-check-debug run-check-kcsan run-check-quick: module tests
-	@KDBUS_MODULE=$(KO) KDIR=$(KDIR) BUILD=$(B) tools/testing/check-kernel \
-		$(CONFIG_$(@:run-%=%)) $(addprefix -t ,$(T))
+	@KDBUS_MODULE=$(KO) KDIR=$(KDIR) BUILD=$(B) \
+		GCOV=$(if $(GCOV_PROFILE),$(B)/coverage/$(CONFIG_$(@:run-%=%))) \
+		tools/testing/check-kernel $(CONFIG_$(@:run-%=%)) $(addprefix -t ,$(T))
+
+# What the tests reach with these targets together: check-debug adds what needs two
+# processors to meet, and takes much longer.
+COVERAGE ?= check-quick
+
+.PHONY: coverage
+coverage:
+	@tools/setup kernel coverage
+	@+BUILD=$(B) MAKE="$(MAKE)" tools/testing/coverage $(COVERAGE)
+
+# Deliberate faults, each of which has to be noticed.
+.PHONY: check-broken
+check-broken: tests
+	@tools/setup kernel
+	@+BUILD=$(B) MAKE="$(MAKE)" tools/testing/broken/run $(FAULT)
 
 # make fuzz [ON=um|debug] [FUZZ='-t SECONDS -j GUESTS -s SEED' | '-r FILE' | '-m FILE...']
 ON ?= um
@@ -205,6 +229,9 @@ help:
 	@echo '  check-kcsan      the same with KCSAN, which finds data races'
 	@echo '  check-quick      the same as a program, User-mode Linux: seconds;'
 	@echo '                   T=PATTERN runs a part, as T=send/'
+	@echo '  check-broken     break the module on purpose, in a copy: the kernels above'
+	@echo '                   have to notice; FAULT=NAME does one of them'
+	@echo '  coverage         which lines the tests reach: build/coverage/index.html'
 	@echo '  check-all        check, check-debug, check-quick and lint, for .ci/run'
 	@echo '  fuzz             calls at random on User-mode Linux, for ten minutes;'
 	@echo "                   FUZZ='-t SECONDS -j GUESTS', FUZZ='-r FILE' to"

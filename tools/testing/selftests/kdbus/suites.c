@@ -16,6 +16,7 @@ void (*const kt_suites[])(void) = {
 	suite_send,
 	suite_layout,
 	suite_quota,
+	suite_full,
 	suite_share,
 	suite_policy,
 	suite_memfd,
@@ -95,6 +96,7 @@ void (*const kt_suites[])(void) = {
 	suite_fault_name,
 	suite_fault_sync,
 	suite_fault_close,
+	suite_fault_load,
 	suite_race2,
 	suite_stress,
 };

@@ -454,6 +454,23 @@ START_TEST(last_counts)
 }
 END_TEST
 
+/* what is demanded is told in memory that cannot be written: it was done */
+START_TEST(demand_cannot_be_told)
+{
+	struct blob h;
+	int fd;
+
+	prepare(CREDS);
+	offer_init(&h, 0, ALL);
+	fd = open_endpoint(&bus);
+	kt_check_ret(kt_cmd(fd, KDBUS_CMD_HELLO,
+			    kt_half_ro(&h, h.hello.size, sizeof(h.hello))),
+		     -EFAULT, "HELLO, items read-only");
+	kt_check_ret(kt_cmd(fd, KDBUS_CMD_BYEBYE, NULL), 0, "BYEBYE");
+	close(fd);
+}
+END_TEST
+
 void suite_attach(void)
 {
 	kt_suite("attach");
@@ -467,4 +484,5 @@ void suite_attach(void)
 	kt_test(offered_by_default);
 	kt_test(demand_is_told);
 	kt_test(last_counts);
+	kt_test(demand_cannot_be_told);
 }

@@ -87,6 +87,25 @@ static void fresh_broadcast(struct fault_world *w)
 	broadcast(w);
 }
 
+/* found by a bit of their filters: a list of receivers of its own */
+static void broadcast_bit(struct fault_world *w)
+{
+	struct kdbus_item *filter;
+
+	cast_init(&w->cmd, 7);
+	filter = (void *)((u8 *)&w->cmd.msg + sizeof(w->cmd.msg));
+	((u8 *)filter->bloom_filter.data)[0] = 1 << 3;
+	msg_vec(&w->cmd, payload, 3000);
+}
+
+/* a pool that has no page yet */
+static void to_fresh(struct fault_world *w)
+{
+	fault_open(w, LISTENER, FAULT_OTHER, 0, 0);
+	msg_init(&w->cmd, w->c[LISTENER].id, 7);
+	msg_vec(&w->cmd, payload, 20000);
+}
+
 static void drop_fd(struct fault_world *w)
 {
 	if (w->fd >= 0)
@@ -100,6 +119,13 @@ static void got_it(struct fault_world *w, bool fault)
 	kt_check(fault_take(&w->c[TO]) == 7, "another message");
 	expect_empty(&w->c[TO]);
 	drop_fd(w);
+}
+
+static void fresh_got_it(struct fault_world *w, bool fault)
+{
+	(void)fault;
+	kt_check(fault_take(&w->c[LISTENER]) == 7, "another message");
+	fault_close(w, LISTENER);
 }
 
 static void got_request(struct fault_world *w, bool fault)
@@ -175,6 +201,7 @@ START_TEST(unicast)
 		ROW("send descriptors", fds, got_it),
 		ROW("send to a name", to_name, got_it),
 		ROW("send a request", a_request, got_request),
+		ROW("send to a new pool", to_fresh, fresh_got_it),
 	};
 
 	open_pair(&w, 0);
@@ -216,9 +243,17 @@ START_TEST(broadcasts)
 	static const struct fault_scene scenes[] = {
 		ROW("broadcast to three", broadcast, all_got),
 		ROW("broadcast with metadata", fresh_broadcast, all_got_fresh),
+		ROW("broadcast to one with a bit", broadcast_bit, all_got),
 	};
+	struct blob b;
 
 	open_pair(&w, ~0ULL);
+	match_init(&b, 1, 0);
+	rule_bit(&b, KT_BLOOM_SIZE, 3);
+	kt_assert_ret(match_add(&w.c[TO], &b), 0, "MATCH_ADD");
+	fault_open(&w, FROM, FAULT_OWNER, 0, 0);
+	fault_run(&w, &scenes[2]);
+	fault_close(&w, FROM);
 	match_casts(&w.c[TO]);
 	listen(&w, LISTENER, FAULT_OTHER, KDBUS_ATTACH_CREDS);
 	listen(&w, NAMELESS, FAULT_OWNER, 0);

@@ -354,7 +354,7 @@ START_TEST(replier_dies)
 	prepare();
 	for (bye = 0; bye < 2; bye++) {
 		ask(1, NEVER);
-		ask(2, in_ms(10));
+		ask(2, in_ms(300));
 		ask(3, NEVER);
 		expect_msg(&b, 1, 0);
 		kt_check_ret(reply(&b, a.id, 3), 0, "reply");
