@@ -54,7 +54,6 @@ static int return_info(struct kdbus_conn *conn, struct kdbus_cmd *cmd,
 	kdbus_writer_add(&w, &head, sizeof(head));
 	kdbus_meta_write(info->record, info->want, &w);
 	kdbus_attach_write(&info->attach, info->attach.have, &w);
-	kdbus_writer_flush(&w);
 
 	return kdbus_result_return(conn, cmd, slice,
 				   offsetof(struct kdbus_cmd_info, offset));

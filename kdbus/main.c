@@ -5,6 +5,7 @@
 
 #include "chardev.h"
 #include "domain.h"
+#include "frames.h"
 #include "handle.h"
 #include "pages.h"
 #include "pool.h"
@@ -16,9 +17,12 @@ static int __init kdbus_init(void)
 {
 	int r;
 
-	r = kdbus_pages_module_init();
+	r = kdbus_frames_module_init();
 	if (r < 0)
 		return r;
+	r = kdbus_pages_module_init();
+	if (r < 0)
+		goto err_frames;
 	r = kdbus_pool_module_init();
 	if (r < 0)
 		goto err_pages;
@@ -45,6 +49,8 @@ err_pool:
 	kdbus_pool_module_exit();
 err_pages:
 	kdbus_pages_module_exit();
+err_frames:
+	kdbus_frames_module_exit();
 	return r;
 }
 
@@ -56,6 +62,7 @@ static void __exit kdbus_exit(void)
 	kdbus_queue_module_exit();
 	kdbus_pool_module_exit();
 	kdbus_pages_module_exit();
+	kdbus_frames_module_exit();
 }
 
 module_init(kdbus_init);

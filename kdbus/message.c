@@ -342,7 +342,6 @@ static size_t write_head(struct kdbus_message *m, struct kdbus_slice *slice,
 	unsigned int n = m->files ? m->files->n_fds : 0;
 	const struct kdbus_item *item;
 	struct kdbus_writer w;
-	size_t stamp;
 
 	kdbus_writer_init(&w, slice);
 	write_header(m, &w, data);
@@ -358,9 +357,7 @@ static size_t write_head(struct kdbus_message *m, struct kdbus_slice *slice,
 	if (m->fds)
 		write_fds(m, &w);
 
-	stamp = kdbus_attach_write(&m->attach, want, &w);
-	kdbus_writer_flush(&w);
-	return stamp;
+	return kdbus_attach_write(&m->attach, want, &w);
 }
 
 /* the one copy of the payload */

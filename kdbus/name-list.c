@@ -124,7 +124,6 @@ static struct kdbus_slice *try_list(struct list *l, struct kdbus_bus *bus,
 	kdbus_writer_add(&w, &l->room, sizeof(l->room));
 	l->writer = &w;
 	add_all(l, bus);
-	kdbus_writer_flush(&w);
 	if (l->size == l->room)
 		return slice;
 

@@ -2,8 +2,6 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
-#include <linux/highmem.h>
-#include <linux/magic.h>
 #include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
@@ -27,40 +25,13 @@ struct pages_owner {
 
 static struct vfsmount *kdbus_mnt;
 
-static int pages_fill_one(struct kdbus_pages *pages, unsigned long index)
-{
-	struct mem_cgroup *old;
-	struct page *page;
-	int r;
-
-	lockdep_assert_held(&pages->lock);
-
-	old = set_active_memcg(pages->memcg);
-	page = alloc_page(KDBUS_GFP_RECEIVER | __GFP_ZERO | __GFP_HIGHMEM);
-	r = page ? xa_err(xa_store(&pages->xa, index, page,
-				   KDBUS_GFP_RECEIVER)) : -ENOMEM;
-	set_active_memcg(old);
-
-	if (r < 0) {
-		if (page)
-			__free_page(page);
-		return r;
-	}
-
-	WRITE_ONCE(pages->resident, pages->resident + 1);
-	return 0;
-}
-
 static int pages_fill(struct kdbus_pages *pages, unsigned long first,
 		      unsigned long last)
 {
-	unsigned long index;
-	int r = 0;
+	int r;
 
 	mutex_lock(&pages->lock);
-	for (index = first; index <= last && r == 0; index++)
-		if (!xa_load(&pages->xa, index))
-			r = pages_fill_one(pages, index);
+	r = kdbus_frames_fill(&pages->frames, first, last);
 	mutex_unlock(&pages->lock);
 
 	return r;
@@ -80,70 +51,28 @@ static int pages_fill(struct kdbus_pages *pages, unsigned long first,
  */
 int kdbus_pages_populate(struct kdbus_pages *pages, size_t offset, size_t size)
 {
-	unsigned long index = offset >> PAGE_SHIFT;
+	unsigned long first = offset >> PAGE_SHIFT;
 	unsigned long last = (offset + size - 1) >> PAGE_SHIFT;
 
-	while (index <= last && xa_load(&pages->xa, index))
-		index++;
-	if (index > last)
+	if (kdbus_frames_have(&pages->frames, first, last))
 		return 0;
-
-	if (pages_fill(pages, index, last) == 0)
+	if (pages_fill(pages, first, last) == 0)
 		return 0;
 	if (kdbus_memcg_reclaim_machine() &&
-	    pages_fill(pages, index, last) == 0)
+	    pages_fill(pages, first, last) == 0)
 		return 0;
 	return -ENOBUFS;
 }
 
 /**
- * kdbus_pages_detach() - take pages out of a range that is not in use
- * @pages:	The pages
- * @first:	First index of the range
- * @last:	Last index of the range
- * @skip:	How many pages to leave where they are; counts down
- * @batch:	Where to put the others
- *
- * Takes as many as fit in @batch. The caller keeps the range from being used
- * until this returns. What was taken must go through kdbus_pages_drop() before
- * the lock is dropped.
- *
- * Context: Any; @pages->lock is held.
- */
-void kdbus_pages_detach(struct kdbus_pages *pages, unsigned long first,
-			unsigned long last, unsigned long *skip,
-			struct kdbus_pages_batch *batch)
-{
-	unsigned long index;
-	struct page *page;
-
-	lockdep_assert_held(&pages->lock);
-
-	xa_for_each_range(&pages->xa, index, page, first, last) {
-		if (*skip > 0) {
-			(*skip)--;
-			continue;
-		}
-		if (batch->n == KDBUS_PAGES_BATCH)
-			break;
-		if (batch->n == 0)
-			batch->first = index;
-		batch->last = index;
-		batch->pages[batch->n++] = page;
-		xa_erase(&pages->xa, index);
-		WRITE_ONCE(pages->resident, pages->resident - 1);
-	}
-}
-
-/**
- * kdbus_pages_drop() - give detached pages back to the system
- * @pages:	The pages they were in
- * @batch:	The detached pages, of one range
+ * kdbus_pages_drop() - give pages back to the system
+ * @pages:	Where they were taken from, with kdbus_frames_take()
+ * @batch:	The pages, of one range
  *
  * Context: May sleep; @pages->lock is held.
  */
 void kdbus_pages_drop(struct kdbus_pages *pages,
-		      struct kdbus_pages_batch *batch)
+		      struct kdbus_frames_batch *batch)
 {
 	unsigned int i;
 
@@ -164,10 +93,18 @@ void kdbus_pages_drop(struct kdbus_pages *pages,
 		put_page(batch->pages[i]);
 }
 
-/* bytes up to the end of the page, or of the range */
-static size_t chunk_size(size_t offset, size_t size)
+/**
+ * kdbus_pages_window() - bytes that can be written in one go
+ * @pages:	The pages
+ * @offset:	Where they begin, populated and in use
+ * @size:	How many are wanted, not 0; set to how many there are
+ *
+ * Return: Where they are.
+ */
+void *kdbus_pages_window(struct kdbus_pages *pages, size_t offset,
+			 size_t *size)
 {
-	return min_t(size_t, size, PAGE_SIZE - offset_in_page(offset));
+	return kdbus_frames_window(&pages->frames, offset, size);
 }
 
 /**
@@ -180,12 +117,13 @@ static size_t chunk_size(size_t offset, size_t size)
 void kdbus_pages_write(struct kdbus_pages *pages, size_t offset,
 		       const void *src, size_t size)
 {
+	void *to;
 	size_t n;
 
 	for (; size > 0; offset += n, src += n, size -= n) {
-		n = chunk_size(offset, size);
-		memcpy_to_page(xa_load(&pages->xa, offset >> PAGE_SHIFT),
-			       offset_in_page(offset), src, n);
+		n = size;
+		to = kdbus_pages_window(pages, offset, &n);
+		memcpy(to, src, n);
 	}
 }
 
@@ -203,22 +141,19 @@ void kdbus_pages_write(struct kdbus_pages *pages, size_t offset,
 int kdbus_pages_write_user(struct kdbus_pages *pages, size_t offset,
 			   const void __user *src, size_t size)
 {
-	unsigned long left;
-	void *addr;
-	size_t n;
+	unsigned long left = 0;
+	size_t n, copied = 0;
+	void *to;
 
-	for (; size > 0; offset += n, src += n, size -= n) {
-		n = chunk_size(offset, size);
-		addr = kmap_local_page(xa_load(&pages->xa,
-					       offset >> PAGE_SHIFT));
-		left = copy_from_user(addr + offset_in_page(offset), src, n);
-		kunmap_local(addr);
-		atomic64_add(n - left, &pages->copied);
-		if (left)
-			return -EFAULT;
+	for (; copied < size && !left; copied += n - left) {
+		n = size - copied;
+		to = kdbus_pages_window(pages, offset + copied, &n);
+		/* whole pages: no object that hardening could look up */
+		left = _copy_from_user(to, src + copied, n);
 	}
+	atomic64_add(copied, &pages->copied);
 
-	return 0;
+	return left ? -EFAULT : 0;
 }
 
 /**
@@ -232,28 +167,22 @@ int kdbus_pages_write_user(struct kdbus_pages *pages, size_t offset,
 void kdbus_pages_copy(struct kdbus_pages *pages, size_t offset,
 		      struct kdbus_pages *src, size_t src_offset, size_t size)
 {
-	void *addr;
+	const void *from;
 	size_t n;
 
 	for (; size > 0; offset += n, src_offset += n, size -= n) {
-		n = chunk_size(src_offset, size);
-		addr = kmap_local_page(xa_load(&src->xa,
-					       src_offset >> PAGE_SHIFT));
-		kdbus_pages_write(pages, offset,
-				  addr + offset_in_page(src_offset), n);
-		kunmap_local(addr);
+		n = size;
+		from = kdbus_pages_window(src, src_offset, &n);
+		kdbus_pages_write(pages, offset, from, n);
 	}
 }
 
 /* a page that is not there yet comes into being, to whoever looks at it */
 static struct page *fault_page(struct kdbus_pages *pages, unsigned long index)
 {
-	struct page *page;
-
-	page = xa_load(&pages->xa, index);
-	if (!page && pages_fill_one(pages, index) == 0)
-		page = xa_load(&pages->xa, index);
-	return page;
+	if (kdbus_frames_fill(&pages->frames, index, index) < 0)
+		return NULL;
+	return kdbus_frames_page(&pages->frames, index);
 }
 
 /* map a page, and those behind it that are there */
@@ -273,7 +202,7 @@ static vm_fault_t map_around(struct kdbus_pages *pages,
 			break;
 		if (r < 0)
 			return i ? VM_FAULT_NOPAGE : vmf_error(r);
-		page = xa_load(&pages->xa, vmf->pgoff + i + 1);
+		page = kdbus_frames_page(&pages->frames, vmf->pgoff + i + 1);
 	}
 
 	return VM_FAULT_NOPAGE;
@@ -405,8 +334,6 @@ int kdbus_pages_init(struct kdbus_pages *pages, size_t size, const char *name,
 	po->release = release;
 
 	mutex_init(&pages->lock);
-	xa_init(&pages->xa);
-	pages->resident = 0;
 	atomic64_set(&pages->copied, 0);
 	pages->count = size >> PAGE_SHIFT;
 
@@ -418,7 +345,7 @@ int kdbus_pages_init(struct kdbus_pages *pages, size_t size, const char *name,
 
 	file->private_data = po;
 	pages->file = file;
-	pages->memcg = get_mem_cgroup_from_mm(current->mm);
+	kdbus_frames_init(&pages->frames, &pages->lock);
 	return 0;
 }
 
@@ -430,13 +357,7 @@ int kdbus_pages_init(struct kdbus_pages *pages, size_t size, const char *name,
  */
 void kdbus_pages_exit(struct kdbus_pages *pages)
 {
-	unsigned long index;
-	struct page *page;
-
-	xa_for_each(&pages->xa, index, page)
-		put_page(page);
-	xa_destroy(&pages->xa);
-	mem_cgroup_put(pages->memcg);
+	kdbus_frames_exit(&pages->frames);
 }
 
 static int pages_init_fs_context(struct fs_context *fc)

@@ -34,51 +34,36 @@
 #include <linux/atomic.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
-#include <linux/xarray.h>
+
+#include "frames.h"
 
 struct file;
-struct mem_cgroup;
 struct vm_area_struct;
 
 /**
  * struct kdbus_pages - the pages of a pool
  * @lock:	See above
- * @xa:		Pages by index
- * @resident:	How many there are; changed under @lock
+ * @frames:	Those that are there
  * @count:	How many there could be, constant
  * @copied:	Bytes ever written from user memory
- * @memcg:	Who pays, with a reference, constant
  * @file:	What mappings refer to, constant
  */
 struct kdbus_pages {
 	struct mutex lock;	/* coming and going of pages */
-	struct xarray xa;
-	unsigned long resident;
+	struct kdbus_frames frames;
 	unsigned long count;
 	atomic64_t copied;
-	struct mem_cgroup *memcg;
 	struct file *file;
-};
-
-/* pages detached in one go, see kdbus_pages_detach() */
-#define KDBUS_PAGES_BATCH	32
-
-struct kdbus_pages_batch {
-	unsigned int n;
-	struct page *pages[KDBUS_PAGES_BATCH];
-	unsigned long first;
-	unsigned long last;
 };
 
 int kdbus_pages_init(struct kdbus_pages *pages, size_t size, const char *name,
 		     void *owner, void (*release)(void *owner));
 void kdbus_pages_exit(struct kdbus_pages *pages);
 int kdbus_pages_populate(struct kdbus_pages *pages, size_t offset, size_t size);
-void kdbus_pages_detach(struct kdbus_pages *pages, unsigned long first,
-			unsigned long last, unsigned long *skip,
-			struct kdbus_pages_batch *batch);
 void kdbus_pages_drop(struct kdbus_pages *pages,
-		      struct kdbus_pages_batch *batch);
+		      struct kdbus_frames_batch *batch);
+void *kdbus_pages_window(struct kdbus_pages *pages, size_t offset,
+			 size_t *size);
 void kdbus_pages_write(struct kdbus_pages *pages, size_t offset,
 		       const void *src, size_t size);
 int kdbus_pages_write_user(struct kdbus_pages *pages, size_t offset,

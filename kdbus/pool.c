@@ -12,13 +12,35 @@
 
 static struct kmem_cache *kdbus_slice_cache;
 
-static struct kdbus_slice *slice_new(struct kdbus_pool *pool)
+/*
+ * One unused slice is kept: whoever takes a part of a free one needs it, and
+ * whoever gives that part back, too.
+ */
+static void keep_spare(struct kdbus_pool *pool, struct kdbus_slice *slice)
+{
+	lockdep_assert_held(&pool->lock);
+
+	if (pool->spare)
+		kmem_cache_free(kdbus_slice_cache, slice);
+	else
+		pool->spare = slice;
+}
+
+/* drops the lock, so anything may be different afterwards */
+static bool get_spare(struct kdbus_pool *pool)
 {
 	struct kdbus_slice *slice;
 
-	slice = kdbus_memcg_alloc(pool->pages.memcg, kdbus_slice_cache);
+	lockdep_assert_held(&pool->lock);
+
+	spin_unlock(&pool->lock);
+	slice = kdbus_memcg_alloc(pool->pages.frames.memcg, kdbus_slice_cache);
 	if (slice)
 		slice->pool = pool;
+	spin_lock(&pool->lock);
+
+	if (slice)
+		keep_spare(pool, slice);
 	return slice;
 }
 
@@ -105,7 +127,7 @@ static struct kdbus_slice *find_free(struct kdbus_pool *pool, size_t size)
 static unsigned long unused_pages(const struct kdbus_pool *pool)
 {
 	unsigned long used = (pool->size - pool->free_bytes) >> PAGE_SHIFT;
-	unsigned long resident = READ_ONCE(pool->pages.resident);
+	unsigned long resident = READ_ONCE(pool->pages.frames.resident);
 
 	return resident > used ? resident - used : 0;
 }
@@ -134,29 +156,37 @@ static int check_share(size_t want, size_t have)
 	return 0;
 }
 
-/*
- * Take @size bytes from a free slice. @rest becomes what is left of it, unless
- * nothing is; then it is left alone.
- */
-static struct kdbus_slice *carve(struct kdbus_pool *pool, size_t size,
-				 struct kdbus_slice **rest)
+/* what is left of a free slice becomes one of its own */
+static void split(struct kdbus_pool *pool, struct kdbus_slice *slice,
+		  size_t size)
+{
+	struct kdbus_slice *rest = pool->spare;
+
+	pool->spare = NULL;
+	rest->offset = slice->offset + size;
+	rest->size = slice->size - size;
+	list_add(&rest->entry, &slice->entry);
+	insert_free(pool, rest);
+	slice->size = size;
+}
+
+static struct kdbus_slice *carve(struct kdbus_pool *pool, size_t size)
 {
 	struct kdbus_slice *slice;
 
-	slice = find_free(pool, size);
-	if (!slice)
+	do {
+		slice = find_free(pool, size);
+		if (!slice)
+			return ERR_PTR(-ENOBUFS);
+		if (slice->size == size || pool->spare)
+			break;
+	} while (get_spare(pool));
+	if (slice->size > size && !pool->spare)
 		return ERR_PTR(-ENOBUFS);
 
 	rb_erase(&slice->rb, &pool->free);
-	if (slice->size > size) {
-		(*rest)->offset = slice->offset + size;
-		(*rest)->size = slice->size - size;
-		list_add(&(*rest)->entry, &slice->entry);
-		insert_free(pool, *rest);
-		*rest = NULL;
-		slice->size = size;
-	}
-
+	if (slice->size > size)
+		split(pool, slice, size);
 	slice->public = false;
 	insert_busy(pool, slice);
 	WRITE_ONCE(pool->free_bytes, pool->free_bytes - size);
@@ -181,20 +211,14 @@ static struct kdbus_slice *carve(struct kdbus_pool *pool, size_t size,
 struct kdbus_slice *kdbus_pool_alloc(struct kdbus_pool *pool, size_t size,
 				     bool share)
 {
-	struct kdbus_slice *slice, *rest;
+	struct kdbus_slice *slice;
 	int r;
-
-	rest = slice_new(pool);
-	if (!rest)
-		return ERR_PTR(-ENOBUFS);
 
 	spin_lock(&pool->lock);
 	r = share ? check_share(size, pool->free_bytes) : 0;
-	slice = r < 0 ? ERR_PTR(r) : carve(pool, KDBUS_ALIGN8(size), &rest);
+	slice = r < 0 ? ERR_PTR(r) : carve(pool, KDBUS_ALIGN8(size));
 	spin_unlock(&pool->lock);
 
-	if (rest)
-		kmem_cache_free(kdbus_slice_cache, rest);
 	if (IS_ERR(slice))
 		return slice;
 
@@ -231,7 +255,7 @@ static void merge_next(struct kdbus_pool *pool, struct kdbus_slice *slice)
 	rb_erase(&next->rb, &pool->free);
 	list_del(&next->entry);
 	slice->size += next->size;
-	kmem_cache_free(kdbus_slice_cache, next);
+	keep_spare(pool, next);
 }
 
 static void free_locked(struct kdbus_pool *pool, struct kdbus_slice *slice)
@@ -252,7 +276,7 @@ static void free_locked(struct kdbus_pool *pool, struct kdbus_slice *slice)
 			slice->offset = prev->offset;
 			slice->size += prev->size;
 			list_del(&prev->entry);
-			kmem_cache_free(kdbus_slice_cache, prev);
+			keep_spare(pool, prev);
 		}
 	}
 	insert_free(pool, slice);
@@ -292,6 +316,35 @@ void kdbus_slice_publish(struct kdbus_slice *slice)
 	spin_unlock(&slice->pool->lock);
 }
 
+static struct kdbus_slice *find_public(struct kdbus_pool *pool, u64 offset)
+{
+	struct kdbus_slice *slice = find_busy(pool, offset);
+
+	if (!slice)
+		return ERR_PTR(-ENXIO);
+	return slice->public ? slice : ERR_PTR(-EINVAL);
+}
+
+/**
+ * kdbus_pool_check() - could a slice be freed?
+ * @pool:	The pool
+ * @offset:	Where it begins, according to user space
+ *
+ * Context: Any.
+ *
+ * Return: What kdbus_pool_free() would return now.
+ */
+int kdbus_pool_check(struct kdbus_pool *pool, u64 offset)
+{
+	int r;
+
+	spin_lock(&pool->lock);
+	r = PTR_ERR_OR_ZERO(find_public(pool, offset));
+	spin_unlock(&pool->lock);
+
+	return r;
+}
+
 /**
  * kdbus_pool_free() - free a public slice
  * @pool:	The pool
@@ -307,19 +360,29 @@ void kdbus_slice_publish(struct kdbus_slice *slice)
 int kdbus_pool_free(struct kdbus_pool *pool, u64 offset)
 {
 	struct kdbus_slice *slice;
-	int r = 0;
 
 	spin_lock(&pool->lock);
-	slice = find_busy(pool, offset);
-	if (!slice)
-		r = -ENXIO;
-	else if (!slice->public)
-		r = -EINVAL;
-	else
+	slice = find_public(pool, offset);
+	if (!IS_ERR(slice))
 		free_locked(pool, slice);
 	spin_unlock(&pool->lock);
 
-	return r;
+	return PTR_ERR_OR_ZERO(slice);
+}
+
+/**
+ * kdbus_slice_window() - a part of a slice that can be written in one go
+ * @slice:	The slice, owned by the caller
+ * @offset:	Where it begins, relative to the slice
+ * @size:	Bytes wanted, not 0; set to how many there are
+ *
+ * Return: Where it is in the kernel's memory.
+ */
+void *kdbus_slice_window(struct kdbus_slice *slice, size_t offset,
+			 size_t *size)
+{
+	return kdbus_pages_window(&slice->pool->pages, slice->offset + offset,
+				  size);
 }
 
 /**
@@ -399,7 +462,7 @@ void kdbus_pool_show(struct kdbus_pool *pool, struct seq_file *m)
 	seq_printf(m, "pool-size:\t%zu\n", pool->size);
 	seq_printf(m, "pool-used:\t%zu\n", used);
 	seq_printf(m, "pool-resident:\t%lu\n",
-		   READ_ONCE(pool->pages.resident) << PAGE_SHIFT);
+		   READ_ONCE(pool->pages.frames.resident) << PAGE_SHIFT);
 	seq_printf(m, "copied:\t%lld\n",
 		   (long long)atomic64_read(&pool->pages.copied));
 }
@@ -410,7 +473,7 @@ void kdbus_pool_show(struct kdbus_pool *pool, struct seq_file *m)
  * a page hold no page of their own.
  */
 static void detach_unused(struct kdbus_pool *pool, unsigned long keep,
-			  struct kdbus_pages_batch *batch)
+			  struct kdbus_frames_batch *batch)
 {
 	struct kdbus_slice *slice = find_free(pool, PAGE_SIZE);
 	unsigned long first, end;
@@ -424,15 +487,15 @@ static void detach_unused(struct kdbus_pool *pool, unsigned long keep,
 		first = DIV_ROUND_UP(slice->offset, PAGE_SIZE);
 		end = (slice->offset + slice->size) >> PAGE_SHIFT;
 		if (first < end)
-			kdbus_pages_detach(&pool->pages, first, end - 1, &keep,
-					   batch);
+			kdbus_frames_take(&pool->pages.frames, first, end - 1,
+					  &keep, batch);
 	}
 }
 
 /* returns whether it is worth coming back */
 static bool trim_some(struct kdbus_pool *pool, unsigned long keep)
 {
-	struct kdbus_pages_batch batch = { .n = 0 };
+	struct kdbus_frames_batch batch = { .n = 0 };
 
 	mutex_lock(&pool->pages.lock);
 	spin_lock(&pool->lock);
@@ -475,6 +538,8 @@ static void pool_release(void *owner)
 	cancel_delayed_work_sync(&pool->trim);
 	list_for_each_entry_safe(slice, tmp, &pool->slices, entry)
 		kmem_cache_free(kdbus_slice_cache, slice);
+	if (pool->spare)
+		kmem_cache_free(kdbus_slice_cache, pool->spare);
 	kdbus_pages_exit(&pool->pages);
 	kfree(pool);
 }

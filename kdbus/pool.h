@@ -49,6 +49,7 @@ struct vm_area_struct;
  * @free:	Free slices by size, then offset
  * @busy:	Allocated slices by offset
  * @slices:	All slices by offset
+ * @spare:	A slice that is none, or NULL
  * @unused_low:	Least number of unused pages since @trim last ran
  * @trim:	Gives pages back
  * @pages:	The memory
@@ -60,6 +61,7 @@ struct kdbus_pool {
 	struct rb_root free;
 	struct rb_root busy;
 	struct list_head slices;
+	struct kdbus_slice *spare;
 	unsigned long unused_low;
 	struct delayed_work trim;
 	struct kdbus_pages pages;
@@ -93,12 +95,15 @@ void kdbus_pool_put(struct kdbus_pool *pool);
 struct kdbus_slice *kdbus_pool_alloc(struct kdbus_pool *pool, size_t size,
 				     bool share);
 size_t kdbus_pool_left(const struct kdbus_pool *pool);
+int kdbus_pool_check(struct kdbus_pool *pool, u64 offset);
 int kdbus_pool_free(struct kdbus_pool *pool, u64 offset);
 void kdbus_pool_show(struct kdbus_pool *pool, struct seq_file *m);
 int kdbus_pool_mmap(struct kdbus_pool *pool, struct vm_area_struct *vma);
 
 void kdbus_slice_free(struct kdbus_slice *slice);
 void kdbus_slice_publish(struct kdbus_slice *slice);
+void *kdbus_slice_window(struct kdbus_slice *slice, size_t offset,
+			 size_t *size);
 void kdbus_slice_write(struct kdbus_slice *slice, size_t offset,
 		       const void *src, size_t size);
 void kdbus_slice_copy(struct kdbus_slice *dst, const struct kdbus_slice *src);

@@ -566,7 +566,7 @@ struct kdbus_queue_entry *kdbus_queue_entry_new(struct kdbus_slice *slice,
 {
 	struct kdbus_queue_entry *entry;
 
-	entry = kdbus_memcg_alloc(slice->pool->pages.memcg, kdbus_entry_cache);
+	entry = kdbus_memcg_alloc(slice->pool->pages.frames.memcg, kdbus_entry_cache);
 	if (entry) {
 		entry->slice = slice;
 		entry->files = files;

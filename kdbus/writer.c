@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/mm.h>
 #include <linux/string.h>
 
 #include "item.h"
 #include "pool.h"
 #include "writer.h"
+
+/* a page is enough for most, and farther is not looked */
+static void open_window(struct kdbus_writer *w)
+{
+	w->left = min_t(size_t, w->slice->size - w->pos, PAGE_SIZE);
+	w->to = kdbus_slice_window(w->slice, w->pos, &w->left);
+}
 
 /**
  * kdbus_writer_init() - begin at the start of a slice
@@ -14,18 +22,7 @@ void kdbus_writer_init(struct kdbus_writer *w, struct kdbus_slice *slice)
 {
 	w->slice = slice;
 	w->pos = 0;
-	w->used = 0;
-}
-
-/**
- * kdbus_writer_flush() - put everything into the slice
- * @w:		The writer
- */
-void kdbus_writer_flush(struct kdbus_writer *w)
-{
-	kdbus_slice_write(w->slice, w->pos, w->buf, w->used);
-	w->pos += w->used;
-	w->used = 0;
+	open_window(w);
 }
 
 /**
@@ -36,17 +33,17 @@ void kdbus_writer_flush(struct kdbus_writer *w)
  */
 void kdbus_writer_add(struct kdbus_writer *w, const void *src, size_t size)
 {
-	if (size > sizeof(w->buf) - w->used)
-		kdbus_writer_flush(w);
+	size_t n;
 
-	if (size > sizeof(w->buf)) {
-		kdbus_slice_write(w->slice, w->pos, src, size);
-		w->pos += size;
-		return;
+	for (; size > 0; src += n, size -= n) {
+		if (w->left == 0)
+			open_window(w);
+		n = min(size, w->left);
+		memcpy(w->to, src, n);
+		w->to += n;
+		w->pos += n;
+		w->left -= n;
 	}
-
-	memcpy(w->buf + w->used, src, size);
-	w->used += size;
 }
 
 /**
@@ -66,7 +63,7 @@ size_t kdbus_writer_add_item(struct kdbus_writer *w, u64 type,
 	size_t at;
 
 	kdbus_writer_add(w, header, sizeof(header));
-	at = w->pos + w->used;
+	at = w->pos;
 	kdbus_writer_add(w, payload, size);
 	kdbus_writer_add(w, zeros, KDBUS_ALIGN8(size) - size);
 	return at;
