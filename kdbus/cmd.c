@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/align.h>
+#include <linux/fault-inject-usercopy.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -27,17 +28,57 @@ static int read_size(struct kdbus_cmd *cmd)
 	return 0;
 }
 
+/* for a few words, a copy costs more to set up than to do */
+#define FEW	64
+
+static int read_words(u64 *to, const u64 __user *from, size_t size)
+{
+	size_t i;
+
+	if (should_fail_usercopy() || !user_read_access_begin(from, size))
+		return -EFAULT;
+	for (i = 0; i < size / sizeof(*to); i++)
+		unsafe_get_user(to[i], &from[i], fault);
+	for (i *= sizeof(*to); i < size; i++)
+		unsafe_get_user(((u8 *)to)[i], (const u8 __user *)from + i,
+				fault);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static int read_small(struct kdbus_cmd *cmd)
+{
+	if (cmd->size <= FEW)
+		return read_words(cmd->buf, cmd->uarg, cmd->size);
+	/* it fits, as the caller has found out */
+	return _copy_from_user(cmd->buf, cmd->uarg, cmd->size) ? -EFAULT : 0;
+}
+
+static int read_large(struct kdbus_cmd *cmd)
+{
+	cmd->data = kvmalloc(cmd->size, KDBUS_GFP_CALLER);
+	if (!cmd->data)
+		return -ENOMEM;
+
+	return copy_from_user(cmd->data, cmd->uarg, cmd->size) ? -EFAULT : 0;
+}
+
 static int read_copy(struct kdbus_cmd *cmd)
 {
-	cmd->data = cmd->buf;
-	if (cmd->size > sizeof(cmd->buf)) {
-		cmd->data = kvmalloc(cmd->size, KDBUS_GFP_CALLER);
-		if (!cmd->data)
-			return -ENOMEM;
-	}
+	int r;
 
-	if (copy_from_user(cmd->data, cmd->uarg, cmd->size))
-		return -EFAULT;
+	if (cmd->size > sizeof(cmd->buf)) {
+		r = read_large(cmd);
+	} else {
+		cmd->data = cmd->buf;
+		r = read_small(cmd);
+	}
+	if (r < 0)
+		return r;
 
 	/* this is the size that was checked, whatever is in memory by now */
 	if (cmd->row->sized)
@@ -185,7 +226,7 @@ void kdbus_cmd_release(struct kdbus_cmd *cmd)
  * kdbus_cmd_store() - write a part of the copy back to user space
  * @cmd:	The command
  * @offset:	Where the part begins
- * @size:	Bytes in it
+ * @size:	Bytes in it; as @offset, a multiple of 8
  *
  * Context: May sleep; no locks may be held, user memory is accessed.
  *
@@ -193,7 +234,18 @@ void kdbus_cmd_release(struct kdbus_cmd *cmd)
  */
 int kdbus_cmd_store(const struct kdbus_cmd *cmd, size_t offset, size_t size)
 {
-	if (copy_to_user(cmd->uarg + offset, cmd->data + offset, size))
+	const u64 *from = cmd->data + offset;
+	u64 __user *to = cmd->uarg + offset;
+	size_t i;
+
+	if (should_fail_usercopy() || !user_write_access_begin(to, size))
 		return -EFAULT;
+	for (i = 0; i < size / sizeof(*to); i++)
+		unsafe_put_user(from[i], &to[i], fault);
+	user_write_access_end();
 	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }

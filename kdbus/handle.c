@@ -138,7 +138,8 @@ static long handle_ioctl(struct file *file, unsigned int ioctl,
 {
 	const struct kdbus_cmd_row *row = kdbus_ioctl_row(ioctl);
 	struct kdbus_handle *handle = file->private_data;
-	struct kdbus_cmd cmd;
+	/* what is used of it is written first */
+	struct kdbus_cmd cmd __uninitialized;
 	int r;
 
 	r = check_state(handle, row);
