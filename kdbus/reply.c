@@ -145,7 +145,7 @@ int kdbus_reply_link(struct kdbus_reply *reply, struct kdbus_conn *replier)
 
 /**
  * kdbus_reply_start() - let the clock run
- * @reply:	The reply, asynchronous, linked; its request is queued
+ * @reply:	The reply, linked; its request is queued
  *
  * Context: Any; the requester is entered.
  */
@@ -322,7 +322,7 @@ void kdbus_reply_unhold(struct kdbus_reply *reply)
 
 	spin_lock(&replies->lock);
 	kdbus_reply_get(reply);
-	reply->ended = false;
+	WRITE_ONCE(reply->ended, false);
 	kdbus_requests_add(replies, reply);
 	kdbus_requests_add_deadline(replies, reply);
 	add_owed(reply, reply->replier);
@@ -371,7 +371,6 @@ struct kdbus_reply *kdbus_reply_resume(struct kdbus_conn *requester,
 	if (reply) {
 		reply->interrupted = false;
 		kdbus_reply_get(reply);
-		kdbus_requests_del_deadline(replies, reply);
 		drop = reply->ended;
 		if (drop)
 			kdbus_requests_del(replies, reply);
@@ -383,26 +382,18 @@ struct kdbus_reply *kdbus_reply_resume(struct kdbus_conn *requester,
 	return reply;
 }
 
-/* returns the result of a wait that the requester ended itself */
-static int stop_waiting(struct kdbus_reply *reply, int why)
+static int interrupt(struct kdbus_reply *reply)
 {
 	struct kdbus_replies *replies = &reply->requester->replies;
-	bool drop = false;
-	int r = why;
+	int r = -ERESTARTSYS;
 
 	spin_lock(&replies->lock);
-	if (reply->ended) {
+	if (reply->ended)
 		r = reply->result;
-	} else if (why == -ETIMEDOUT) {
-		drop = end_locked(reply, why);
-	} else {
+	else
 		reply->interrupted = true;
-		kdbus_requests_add_deadline(replies, reply);
-	}
 	spin_unlock(&replies->lock);
 
-	if (drop)
-		kdbus_reply_put(reply);
 	return r;
 }
 
@@ -414,33 +405,17 @@ static int stop_waiting(struct kdbus_reply *reply, int why)
  *
  * Context: Sleeps; no locks may be held.
  *
- * Return: 0, -ETIMEDOUT, -ERESTARTSYS if a signal came, or what ended it.
+ * Return: 0, -ERESTARTSYS if a signal came, or what ended it: -ETIMEDOUT is one
+ * such thing.
  */
 int kdbus_reply_wait(struct kdbus_reply *reply)
 {
-	ktime_t expires = reply->deadline.expires;
-	DEFINE_WAIT(wait);
-	int r = 0;
+	/* pairs with end_locked() */
+	if (wait_event_interruptible(reply->wait,
+				     smp_load_acquire(&reply->ended)))
+		return interrupt(reply);
 
-	for (;;) {
-		prepare_to_wait(&reply->wait, &wait, TASK_INTERRUPTIBLE);
-		/* pairs with end_locked() */
-		if (smp_load_acquire(&reply->ended))
-			break;
-		if (r < 0)
-			break;
-		if (signal_pending(current))
-			r = -ERESTARTSYS;
-		else if (!schedule_hrtimeout_range(expires == KTIME_MAX ? NULL :
-						   &expires, 0,
-						   HRTIMER_MODE_ABS))
-			r = -ETIMEDOUT;
-	}
-	finish_wait(&reply->wait, &wait);
-
-	if (READ_ONCE(reply->ended))
-		return READ_ONCE(reply->result);
-	return stop_waiting(reply, r);
+	return READ_ONCE(reply->result);
 }
 
 /**

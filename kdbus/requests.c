@@ -61,19 +61,6 @@ void kdbus_requests_add_deadline(struct kdbus_replies *replies,
 }
 
 /**
- * kdbus_requests_del_deadline() - stop the clock, if it runs
- * @replies:	Of the requester, locked
- * @reply:	One of its requests
- */
-void kdbus_requests_del_deadline(struct kdbus_replies *replies,
-				 struct kdbus_reply *reply)
-{
-	if (RB_EMPTY_NODE(&reply->deadline.node))
-		return;
-	timerqueue_del(&replies->deadlines, &reply->deadline);
-}
-
-/**
  * kdbus_requests_add() - add a request
  * @replies:	Of the requester, locked
  * @reply:	What it expects; a reference is given away
@@ -96,7 +83,7 @@ void kdbus_requests_add(struct kdbus_replies *replies,
 	rb_link_node(&reply->by_cookie, parent, link);
 	rb_insert_color(&reply->by_cookie, &replies->requests);
 	reply->linked = true;
-	replies->count++;
+	WRITE_ONCE(replies->count, replies->count + 1);
 }
 
 /**
@@ -110,9 +97,10 @@ void kdbus_requests_del(struct kdbus_replies *replies,
 	lockdep_assert_held(&replies->lock);
 
 	rb_erase(&reply->by_cookie, &replies->requests);
-	kdbus_requests_del_deadline(replies, reply);
+	if (!RB_EMPTY_NODE(&reply->deadline.node))
+		timerqueue_del(&replies->deadlines, &reply->deadline);
 	reply->linked = false;
-	replies->count--;
+	WRITE_ONCE(replies->count, replies->count - 1);
 }
 
 /**
@@ -241,11 +229,13 @@ static void replies_expire(struct work_struct *work)
 		if (!reply)
 			break;
 
-		/* a call that was interrupted and never came back */
-		if (!reply->sync)
+		if (reply->sync)
+			wake_up_interruptible(&reply->wait);
+		else
 			kdbus_notify_reply(reply->requester,
 					   KDBUS_ITEM_REPLY_TIMEOUT,
 					   reply->cookie);
+		/* of a call that was interrupted and never came back */
 		kdbus_reply_drop_answer(reply);
 		kdbus_reply_put(reply);
 	}

@@ -31,8 +31,6 @@ void kdbus_requests_del(struct kdbus_replies *replies,
 			struct kdbus_reply *reply);
 void kdbus_requests_add_deadline(struct kdbus_replies *replies,
 				 struct kdbus_reply *reply);
-void kdbus_requests_del_deadline(struct kdbus_replies *replies,
-				 struct kdbus_reply *reply);
 struct kdbus_reply *kdbus_requests_first(struct kdbus_replies *replies,
 					 u64 cookie);
 struct kdbus_reply *kdbus_requests_next(struct kdbus_reply *reply);
