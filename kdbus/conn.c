@@ -332,6 +332,15 @@ void kdbus_conn_wake(struct kdbus_conn *conn)
 }
 
 /**
+ * kdbus_conn_wake_sync() - the same, by a task that is about to sleep
+ * @conn:	The connection
+ */
+void kdbus_conn_wake_sync(struct kdbus_conn *conn)
+{
+	wake_up_interruptible_sync_poll(&conn->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/**
  * kdbus_conn_disconnect() - disconnect a connection
  * @conn:	The connection
  * @only_if_idle: Fail if messages are waiting

@@ -143,6 +143,7 @@ void kdbus_conn_put(struct kdbus_conn *conn);
 bool kdbus_conn_enter(struct kdbus_conn *conn);
 void kdbus_conn_leave(struct kdbus_conn *conn);
 void kdbus_conn_wake(struct kdbus_conn *conn);
+void kdbus_conn_wake_sync(struct kdbus_conn *conn);
 void kdbus_conn_announce(struct kdbus_conn *conn);
 int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle);
 void kdbus_conn_kill(struct kdbus_conn *conn);

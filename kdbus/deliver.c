@@ -155,9 +155,12 @@ static int queue_linked(struct way *way, struct kdbus_queue_entry *entry)
 		return r;
 	}
 
-	if (way->request && !way->request->sync)
+	if (way->request)
 		kdbus_reply_start(way->request);
-	kdbus_conn_wake(way->dst);
+	if (way->request && way->request->sync)
+		kdbus_conn_wake_sync(way->dst);
+	else
+		kdbus_conn_wake(way->dst);
 	return 0;
 }
 

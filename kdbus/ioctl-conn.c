@@ -3,7 +3,6 @@
 
 #include "cmd.h"
 #include "conn.h"
-#include "deliver.h"
 #include "handle.h"
 #include "info.h"
 #include "ioctl.h"
@@ -15,6 +14,7 @@
 #include "names.h"
 #include "recv.h"
 #include "requests.h"
+#include "turn.h"
 #include "update.h"
 
 static int run_byebye(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
@@ -24,7 +24,7 @@ static int run_byebye(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
 
 static int run_send(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
 {
-	return kdbus_deliver(handle->conn, cmd);
+	return kdbus_turn(handle->conn, cmd);
 }
 
 static int run_recv(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
@@ -103,7 +103,8 @@ const struct kdbus_cmd_row kdbus_row_send = {
 	.too_small		= -EMSGSIZE,
 	.flags			= KDBUS_MSG_FLAGS_EXPECT_REPLY |
 				  KDBUS_MSG_FLAGS_SYNC_REPLY |
-				  KDBUS_MSG_FLAGS_NO_AUTO_START,
+				  KDBUS_MSG_FLAGS_NO_AUTO_START |
+				  KDBUS_MSG_EXT_RECV | KDBUS_MSG_EXT_FREE,
 	.flags_offset		= offsetof(struct kdbus_msg, flags),
 	.kernel_flags_offset	= offsetof(struct kdbus_msg, kernel_flags),
 	.check			= kdbus_message_check,
@@ -117,7 +118,8 @@ const struct kdbus_cmd_row kdbus_row_recv = {
 				  KDBUS_CONN_ACTIVATOR,
 	.size			= sizeof(struct kdbus_cmd_recv),
 	.flags			= KDBUS_RECV_PEEK | KDBUS_RECV_DROP |
-				  KDBUS_RECV_USE_PRIORITY,
+				  KDBUS_RECV_USE_PRIORITY |
+				  KDBUS_RECV_EXT_WAIT | KDBUS_RECV_EXT_FREE,
 	.flags_offset		= offsetof(struct kdbus_cmd_recv, flags),
 	.kernel_flags_offset	= offsetof(struct kdbus_cmd_recv, kernel_flags),
 	.run			= run_recv,

@@ -293,6 +293,8 @@ static void write_header(const struct kdbus_message *m, struct kdbus_writer *w,
 	struct kdbus_msg msg = *m->msg;
 
 	msg.size = size;
+	/* how it was sent is the sender's business */
+	msg.flags &= ~(KDBUS_MSG_EXT_RECV | KDBUS_MSG_EXT_FREE);
 	msg.kernel_flags = 0;
 	msg.src_id = m->src->id;
 	kdbus_writer_add(w, &msg, sizeof(msg));

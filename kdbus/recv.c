@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
+#include <linux/sched/signal.h>
+#include <linux/wait.h>
 
 #include "cmd.h"
 #include "conn.h"
@@ -22,17 +24,15 @@ static int conn_drop(struct kdbus_conn *conn,
 	return 0;
 }
 
-static int store_offset(struct kdbus_cmd *cmd, u64 offset)
+static int store_offset(struct kdbus_cmd *cmd, size_t member, u64 offset)
 {
-	struct kdbus_cmd_recv *recv = cmd->data;
-
-	recv->offset = offset;
-	return kdbus_cmd_store(cmd, offsetof(struct kdbus_cmd_recv, offset),
-			       sizeof(recv->offset));
+	*(u64 *)(cmd->data + member) = offset;
+	return kdbus_cmd_store(cmd, member, sizeof(offset));
 }
 
 /* everything that can fail comes before anything that cannot be undone */
-static int hand_over(struct kdbus_cmd *cmd, struct kdbus_queue_entry *entry)
+static int hand_over(struct kdbus_cmd *cmd, size_t member,
+		     struct kdbus_queue_entry *entry)
 {
 	int r;
 
@@ -40,7 +40,7 @@ static int hand_over(struct kdbus_cmd *cmd, struct kdbus_queue_entry *entry)
 	if (r < 0)
 		return r;
 
-	r = store_offset(cmd, entry->slice->offset);
+	r = store_offset(cmd, member, entry->slice->offset);
 	if (r < 0) {
 		kdbus_files_cancel(entry->files);
 		return r;
@@ -53,7 +53,8 @@ static int hand_over(struct kdbus_cmd *cmd, struct kdbus_queue_entry *entry)
 }
 
 static int conn_take(struct kdbus_conn *conn,
-		     const struct kdbus_queue_pick *pick, struct kdbus_cmd *cmd)
+		     const struct kdbus_queue_pick *pick, struct kdbus_cmd *cmd,
+		     size_t member)
 {
 	struct kdbus_queue_entry *entry;
 	int r;
@@ -62,7 +63,7 @@ static int conn_take(struct kdbus_conn *conn,
 	if (IS_ERR(entry))
 		return PTR_ERR(entry);
 
-	r = hand_over(cmd, entry);
+	r = hand_over(cmd, member, entry);
 	if (r < 0 && kdbus_queue_untake(&conn->queue, entry)) {
 		kdbus_conn_wake(conn);
 		return r;
@@ -76,43 +77,136 @@ static int conn_take(struct kdbus_conn *conn,
 	return r;
 }
 
+static bool is_nothing(int r)
+{
+	return r == -EAGAIN || r == -ENOMSG;
+}
+
+/* until there is something, or never will be */
+static int wait_for(struct kdbus_conn *conn,
+		    const struct kdbus_queue_pick *pick)
+{
+	size_t offset;
+
+	return wait_event_interruptible(conn->wait,
+			!is_nothing(kdbus_queue_peek(&conn->queue, pick,
+						     &offset)));
+}
+
+static int recv_once(struct kdbus_conn *conn,
+		     const struct kdbus_queue_pick *pick, u64 flags,
+		     struct kdbus_cmd *cmd, size_t member)
+{
+	size_t offset;
+	int r;
+
+	if (flags & KDBUS_RECV_DROP)
+		return conn_drop(conn, pick);
+
+	if (flags & KDBUS_RECV_PEEK) {
+		r = kdbus_queue_peek(&conn->queue, pick, &offset);
+		return r < 0 ? r : store_offset(cmd, member, offset);
+	}
+
+	return conn_take(conn, pick, cmd, member);
+}
+
+/* while one waits, somebody else may be faster */
+static int receive(struct kdbus_conn *conn,
+		   const struct kdbus_queue_pick *pick, u64 flags,
+		   struct kdbus_cmd *cmd, size_t member)
+{
+	int r;
+
+	for (;;) {
+		r = recv_once(conn, pick, flags, cmd, member);
+		if (!(flags & KDBUS_RECV_EXT_WAIT) || !is_nothing(r))
+			return r;
+		r = wait_for(conn, pick);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* the manager of an activator may look, and may throw away */
+static bool is_allowed(const struct kdbus_conn *conn, u64 flags)
+{
+	if (!(conn->flags & KDBUS_HELLO_ACTIVATOR))
+		return true;
+	if (flags & KDBUS_RECV_EXT_FREE)
+		return false;
+	return flags & KDBUS_RECV_DROP ||
+	       (flags & ~KDBUS_RECV_EXT_WAIT) == KDBUS_RECV_PEEK;
+}
+
+static int free_first(struct kdbus_conn *conn,
+		      const struct kdbus_cmd_recv *recv)
+{
+	if (!(recv->flags & KDBUS_RECV_EXT_FREE))
+		return recv->offset != 0 ? -EINVAL : 0;
+	if (recv->offset == KDBUS_OFFSET_NONE)
+		return 0;
+	return kdbus_pool_free(conn->pool, recv->offset);
+}
+
 /**
  * kdbus_recv() - receive a message
  * @conn:	The connection
  * @cmd:	KDBUS_CMD_MSG_RECV
  *
- * Documentation/kdbus.txt, section 13.
+ * Documentation/kdbus.txt, sections 13 and 22.2.
  *
- * Context: May sleep; no locks may be held, user memory is accessed.
+ * Context: May sleep, for as long as nobody sends if the command says so; no
+ * locks may be held, user memory is accessed.
  *
  * Return: 0 or a negative errno; then the message is where it was.
  */
 int kdbus_recv(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 {
+	const size_t member = offsetof(struct kdbus_cmd_recv, offset);
 	const struct kdbus_cmd_recv *recv = cmd->data;
 	const struct kdbus_queue_pick pick = {
 		.by_priority	= recv->flags & KDBUS_RECV_USE_PRIORITY,
 		.priority	= recv->priority,
 	};
-	size_t offset;
 	int r;
 
-	/* the manager of an activator may look, and may throw away */
-	if (conn->flags & KDBUS_HELLO_ACTIVATOR &&
-	    recv->flags != KDBUS_RECV_PEEK && !(recv->flags & KDBUS_RECV_DROP))
+	if (!is_allowed(conn, recv->flags))
 		return -EOPNOTSUPP;
-	if (recv->offset != 0)
-		return -EINVAL;
+	r = free_first(conn, recv);
+	if (r < 0)
+		return r;
 
-	if (recv->flags & KDBUS_RECV_DROP)
-		return conn_drop(conn, &pick);
+	r = receive(conn, &pick, recv->flags, cmd, member);
+	/* not once more, should the call be repeated */
+	if (r < 0 && recv->flags & KDBUS_RECV_EXT_FREE &&
+	    store_offset(cmd, member, KDBUS_OFFSET_NONE) < 0)
+		return -EFAULT;
+	return r;
+}
 
-	if (recv->flags & KDBUS_RECV_PEEK) {
-		r = kdbus_queue_peek(&conn->queue, &pick, &offset);
-		return r < 0 ? r : store_offset(cmd, offset);
-	}
+/**
+ * kdbus_recv_next() - receive a message after one was sent
+ * @conn:	The connection
+ * @cmd:	The command that sent it
+ * @member:	Where in it goes the offset of what is received, or
+ *		KDBUS_OFFSET_NONE
+ *
+ * Documentation/kdbus.txt, section 22.2.
+ *
+ * Context: Sleeps until there is a message; no locks may be held, user memory is
+ * accessed.
+ *
+ * Return: 0, or -EFAULT.
+ */
+int kdbus_recv_next(struct kdbus_conn *conn, struct kdbus_cmd *cmd,
+		    size_t member)
+{
+	static const struct kdbus_queue_pick first;
 
-	return conn_take(conn, &pick, cmd);
+	if (receive(conn, &first, KDBUS_RECV_EXT_WAIT, cmd, member) == 0)
+		return 0;
+	return store_offset(cmd, member, KDBUS_OFFSET_NONE);
 }
 
 /**

@@ -13,10 +13,14 @@
  * Locks: those of queue and pool, taken inside; called with none.
  */
 
+#include <linux/types.h>
+
 struct kdbus_cmd;
 struct kdbus_conn;
 
 int kdbus_recv(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
+int kdbus_recv_next(struct kdbus_conn *conn, struct kdbus_cmd *cmd,
+		    size_t member);
 int kdbus_recv_free(struct kdbus_conn *conn, const struct kdbus_cmd *cmd);
 
 #endif

@@ -9,6 +9,7 @@
  * by do not exist yet, so it prints its id.
  */
 #include <err.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,43 +33,42 @@ static void connect_to(struct peer *peer, const char *bus)
 	must(peer_connect(peer, path, POOL_SIZE, 0), path);
 }
 
-/* Prints the message in the way, and returns what an answer needs. */
-static struct envelope show(const struct peer *peer, struct payload *payload,
-			    const struct kdbus_msg **msg)
+/* Prints a message. */
+static void show(const struct kdbus_msg *msg, struct payload *payload)
 {
-	must(peer_wait(peer, -1), "poll");
-	must(peer_recv(peer, msg), "MSG_RECV");
-	must(payload_open(payload, *msg), "payload");
-	printf("%llu: %.*s\n", (*msg)->src_id, (int)payload->size,
+	must(payload_open(payload, msg), "payload");
+	printf("%llu: %.*s\n", msg->src_id, (int)payload->size,
 	       payload->data ? (const char *)payload->data : "");
 	fflush(stdout);
-
-	return (struct envelope) {
-		.dst_id		= (*msg)->src_id,
-		.cookie		= 1,
-		.cookie_reply	= (*msg)->cookie,
-	};
 }
 
 static void serve(const char *bus)
 {
-	const struct kdbus_msg *msg;
+	const struct kdbus_msg *msg, *next;
 	struct payload payload;
-	struct envelope to;
 	struct peer peer;
+	int r;
 
 	must(bus_make("/dev/kdbus/control", bus, KDBUS_MAKE_ACCESS_WORLD), bus);
 	connect_to(&peer, bus);
 	printf("id %llu\n", peer.id);
 	fflush(stdout);
 
-	for (;;) {
-		to = show(&peer, &payload, &msg);
-		if (payload.data)
-			peer_send(&peer, &to, payload.data, payload.size);
+	/* one system call for each request, which answers the one before */
+	r = peer_recv_first(&peer, &msg);
+	while (r == 0) {
+		show(msg, &payload);
+		next = msg;
+		r = peer_answer(&peer, &next, payload.data, payload.size);
 		payload_close(&payload);
-		must(peer_free(&peer, msg), "FREE");
+		if (r < 0 && r != -EINTR) {
+			/* whoever asked is gone */
+			must(peer_free(&peer, msg), "FREE");
+			r = peer_recv_first(&peer, &next);
+		}
+		msg = next;
 	}
+	must(r, "MSG_SEND");
 }
 
 static void ask(const char *bus, __u64 id, const char *text)
@@ -80,7 +80,9 @@ static void ask(const char *bus, __u64 id, const char *text)
 
 	connect_to(&peer, bus);
 	must(peer_send(&peer, &to, text, strlen(text)), "MSG_SEND");
-	show(&peer, &payload, &msg);
+	must(peer_wait(&peer, -1), "poll");
+	must(peer_recv(&peer, &msg), "MSG_RECV");
+	show(msg, &payload);
 	payload_close(&payload);
 	must(peer_free(&peer, msg), "FREE");
 	peer_disconnect(&peer);

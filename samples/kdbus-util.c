@@ -165,6 +165,61 @@ int peer_free(const struct peer *peer, const struct kdbus_msg *msg)
 	return command(peer->fd, KDBUS_CMD_FREE, &arg);
 }
 
+int peer_recv_first(const struct peer *peer, const struct kdbus_msg **msg)
+{
+	struct kdbus_cmd_recv recv = { .flags = KDBUS_RECV_EXT_WAIT };
+	int r = command(peer->fd, KDBUS_CMD_MSG_RECV, &recv);
+
+	*msg = r < 0 ? NULL : (const void *)(peer->pool + recv.offset);
+	return r;
+}
+
+int peer_answer(const struct peer *peer, const struct kdbus_msg **msg,
+		const void *data, size_t size)
+{
+	struct {
+		struct kdbus_msg msg;
+		struct {
+			__u64 size, type;
+			struct kdbus_vec is;
+		} vec;
+		struct {
+			__u64 size, type;
+			__u64 is;
+		} free;
+	} answer = {
+		.msg = {
+			.size		= sizeof(answer),
+			.flags		= KDBUS_MSG_EXT_FREE |
+					  KDBUS_MSG_EXT_RECV,
+			.dst_id		= (*msg)->src_id,
+			.payload_type	= KDBUS_PAYLOAD_DBUS,
+			.cookie		= (*msg)->cookie,
+			.cookie_reply	= (*msg)->cookie,
+		},
+		.vec = {
+			.size		= sizeof(answer.vec),
+			.type		= KDBUS_ITEM_PAYLOAD_VEC,
+			.is		= { size, { (uintptr_t)data } },
+		},
+		.free = {
+			.size		= sizeof(answer.free),
+			.type		= KDBUS_ITEM_FREE,
+			.is		= (const __u8 *)*msg - peer->pool,
+		},
+	};
+	int r = command(peer->fd, KDBUS_CMD_MSG_SEND, &answer);
+
+	if (r < 0)
+		return r;
+
+	*msg = NULL;
+	if (answer.msg.offset_reply == KDBUS_OFFSET_NONE)
+		return -EINTR;
+	*msg = (const void *)(peer->pool + answer.msg.offset_reply);
+	return 0;
+}
+
 static int open_memfd(struct payload *payload, const struct kdbus_memfd *memfd)
 {
 	void *data = mmap(NULL, memfd->size, PROT_READ, MAP_PRIVATE, memfd->fd,

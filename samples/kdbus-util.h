@@ -72,6 +72,16 @@ int peer_wait(const struct peer *peer, int ms);
 int peer_recv(const struct peer *peer, const struct kdbus_msg **msg);
 int peer_free(const struct peer *peer, const struct kdbus_msg *msg);
 
+/*
+ * The same in one command each, for a service: the oldest message, once there is
+ * one; answer @msg, free it, and wait for the next, which @msg is then. -EINTR if a
+ * signal came; @msg is NULL then, and the answer was sent. -EINVAL if the kernel
+ * does not offer it.
+ */
+int peer_recv_first(const struct peer *peer, const struct kdbus_msg **msg);
+int peer_answer(const struct peer *peer, const struct kdbus_msg **msg,
+		const void *data, size_t size);
+
 /* To be followed by payload_close(). */
 int payload_open(struct payload *payload, const struct kdbus_msg *msg);
 void payload_close(struct payload *payload);

@@ -90,30 +90,8 @@ static void open_and_close(void)
 	result(median(close, n), "kdbus.close");
 }
 
-/*
- * The extended calls are announced in kernel_flags of MSG_RECV. There are none
- * yet, so nobody knows how to make one.
- */
-static void extended(void)
-{
-	const uint64_t v1 = KDBUS_RECV_PEEK | KDBUS_RECV_DROP |
-			    KDBUS_RECV_USE_PRIORITY | KDBUS_FLAG_KERNEL;
-	struct kdbus_cmd_recv recv = { .flags = KDBUS_FLAG_KERNEL };
-	struct conn conn;
-
-	bus_make();
-	bus_connect(&conn, POOL_SIZE, 0, 0);
-	if (ioctl(conn.fd, KDBUS_CMD_MSG_RECV, &recv) == 0)
-		errx(1, "KDBUS_FLAG_KERNEL was accepted");
-	if (recv.kernel_flags & ~v1)
-		not_offered("offered (%#llx), but not known to this program",
-			    (unsigned long long)(recv.kernel_flags & ~v1));
-	not_offered("not offered");
-}
-
 const struct job kdbus_jobs[] = {
 	{ "kdbus.send", commands },
 	{ "kdbus.open", open_and_close },
-	{ "kdbus.ext.call.64", extended },
 	{ 0 }
 };

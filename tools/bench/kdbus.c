@@ -80,7 +80,7 @@ void bus_leave(struct conn *conn)
 static void letter_begin(struct letter *letter, uint64_t type)
 {
 	*letter = (struct letter){
-		.msg.size		= sizeof(*letter),
+		.msg.size		= offsetof(struct letter, free),
 		.msg.payload_type	= KDBUS_PAYLOAD_DBUS,
 		.size			= ITEM_SIZE(16),
 		.type			= type,
@@ -99,6 +99,16 @@ void letter_memfd(struct letter *letter, int fd, size_t size)
 	letter_begin(letter, KDBUS_ITEM_PAYLOAD_MEMFD);
 	letter->memfd.size = size;
 	letter->memfd.fd = fd;
+}
+
+/* Free that as well, when it is sent. */
+void letter_free(struct letter *letter, uint64_t offset)
+{
+	letter->msg.size = sizeof(*letter);
+	letter->msg.flags |= KDBUS_MSG_EXT_FREE;
+	letter->free.size = ITEM_SIZE(sizeof(letter->free.offset));
+	letter->free.type = KDBUS_ITEM_FREE;
+	letter->free.offset = offset;
 }
 
 int memfd_sealed(const void *data, size_t size)

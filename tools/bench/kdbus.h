@@ -31,6 +31,7 @@ struct conn {
  * @type:	Of the item
  * @vec:	Payload as bytes
  * @memfd:	Payload as a file
+ * @free:	A second item, if @msg says so: what to free
  */
 struct letter {
 	struct kdbus_msg msg;
@@ -40,6 +41,11 @@ struct letter {
 		struct kdbus_vec vec;
 		struct kdbus_memfd memfd;
 	};
+	struct {
+		uint64_t size;
+		uint64_t type;
+		uint64_t offset;
+	} free;
 };
 
 struct received {
@@ -55,6 +61,7 @@ void bus_leave(struct conn *conn);
 
 void letter_vec(struct letter *letter, const void *data, size_t size);
 void letter_memfd(struct letter *letter, int fd, size_t size);
+void letter_free(struct letter *letter, uint64_t offset);
 int memfd_sealed(const void *data, size_t size);
 
 static inline void kdbus_send(const struct conn *conn, struct letter *letter)

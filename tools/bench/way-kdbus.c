@@ -9,6 +9,8 @@
  *                     FREE on either side, eight system calls
  * kdbus.request.call  the same with EXPECT_REPLY: the kernel keeps track of the
  *                     reply and its deadline
+ * kdbus.ext.call      the extended calls: one on either side, which frees what was
+ *                     received before. The service's answers and then receives
  */
 #include <err.h>
 #include <sys/mman.h>
@@ -111,6 +113,39 @@ static void serve(struct pair *pair)
 	kdbus_free(&self, offset);
 }
 
+/* the answer to one request is sent by the call that waits for the next */
+static void serve_ext(struct pair *pair)
+{
+	struct kdbus_cmd_recv recv = { .flags = KDBUS_RECV_EXT_WAIT };
+	const struct kdbus_msg *msg;
+	static uint64_t offset = KDBUS_OFFSET_NONE;
+
+	if (offset == KDBUS_OFFSET_NONE) {
+		if (ioctl(self.fd, KDBUS_CMD_MSG_RECV, &recv) < 0)
+			not_offered("not offered: the kernel does not know the flags");
+		offset = recv.offset;
+	}
+	msg = kdbus_msg_at(&self, offset);
+	look(pair, msg);
+	letter.msg.dst_id = msg->src_id;
+	letter.msg.cookie_reply = msg->cookie;
+	letter_free(&letter, offset);
+	letter.msg.flags |= KDBUS_MSG_EXT_RECV;
+	kdbus_send(&self, &letter);
+	offset = letter.msg.offset_reply;
+}
+
+static void call_ext(struct pair *pair)
+{
+	uint64_t deadline = letter.msg.timeout_ns;
+
+	letter.msg.cookie++;
+	kdbus_send(&self, &letter);
+	look(pair, kdbus_msg_at(&self, letter.msg.offset_reply));
+	letter_free(&letter, letter.msg.offset_reply);
+	letter.msg.timeout_ns = deadline;
+}
+
 static void call(struct pair *pair)
 {
 	uint64_t offset;
@@ -136,13 +171,16 @@ static void call_sync(struct pair *pair)
 	kdbus_free(&self, offset);
 }
 
-#define WAY(_name, _max, _variant, _call) {				\
+#define WAY2(_name, _max, _variant, _serve, _call) {			\
 	.name = _name, .max = _max, .variant = _variant,		\
-	.prepare = make_bus, .server = be_server, .serve = serve,	\
+	.prepare = make_bus, .server = be_server, .serve = _serve,	\
 	.client = be_client, .call = _call }
+#define WAY(_name, _max, _variant, _call)				\
+	WAY2(_name, _max, _variant, serve, _call)
 
 const struct way kdbus_ways[] = {
 	WAY("kdbus.call", 2 * MIB, SYNC, call_sync),
+	WAY2("kdbus.ext.call", 2 * MIB, SYNC, serve_ext, call_ext),
 	WAY("kdbus.plain.call", 64, PLAIN, call),
 	WAY("kdbus.request.call", 64, REQUEST, call),
 	WAY("kdbus.creds.call", 64, SYNC | WITH_CREDS, call_sync),

@@ -109,6 +109,9 @@ enum kdbus_ext_flags {
 	KDBUS_EXT_ATTACH	= 1ULL << 32,
 };
 
+/* in place of an offset: nothing there */
+#define KDBUS_OFFSET_NONE	(~0ULL)
+
 /**
  * struct kdbus_notify_id_change - a connection came or went
  * @id:		Id of the connection
@@ -287,6 +290,8 @@ struct kdbus_policy_access {
  * @KDBUS_ITEM_ATTACH_FLAGS_SEND:	__u64, with KDBUS_EXT_ATTACH only
  * @KDBUS_ITEM_ATTACH_FLAGS_REQUIRED:	__u64, with KDBUS_EXT_ATTACH only
  * @KDBUS_ITEM_ATTACH_FLAGS_OWNER:	__u64, with KDBUS_EXT_ATTACH only
+ * @KDBUS_ITEM_FREE:			__u64, with KDBUS_MSG_EXT_FREE only: offset
+ *					of what to free
  * @_KDBUS_ITEM_ATTACH_BASE:		First of the types that describe a peer
  * @KDBUS_ITEM_NAME:			String in commands and name lists,
  *					struct kdbus_name in messages
@@ -331,6 +336,7 @@ enum kdbus_item_type {
 	KDBUS_ITEM_ATTACH_FLAGS_SEND,
 	KDBUS_ITEM_ATTACH_FLAGS_REQUIRED,
 	KDBUS_ITEM_ATTACH_FLAGS_OWNER,
+	KDBUS_ITEM_FREE,
 
 	_KDBUS_ITEM_ATTACH_BASE	= 0x1000,
 	KDBUS_ITEM_NAME		= _KDBUS_ITEM_ATTACH_BASE,
@@ -417,11 +423,27 @@ struct kdbus_item {
  * @KDBUS_MSG_FLAGS_SYNC_REPLY:		Wait for that answer in the call
  * @KDBUS_MSG_FLAGS_NO_AUTO_START:	Fail rather than wait for a service
  *					that is not running
+ * @KDBUS_MSG_EXT_RECV:		Then receive, waiting for a message
+ * @KDBUS_MSG_EXT_FREE:		When it has succeeded, free what
+ *					KDBUS_ITEM_FREE says
+ *
+ * The last two go beyond version 1: kernel_flags says whether they are there.
+ * They make one command of a turn. A client calls with
+ * KDBUS_MSG_FLAGS_SYNC_REPLY and KDBUS_MSG_EXT_FREE, which frees the answer
+ * before; a service answers with KDBUS_MSG_EXT_RECV and KDBUS_MSG_EXT_FREE, which
+ * frees the request it answers and waits for the next one.
+ *
+ * With KDBUS_MSG_EXT_RECV the kernel stores in offset_reply where the message is
+ * that was received, or KDBUS_OFFSET_NONE: a signal came, or the connection has
+ * ended. The command has succeeded all the same, as its own message was sent.
+ * Receivers do not see these flags, nor the item.
  */
 enum kdbus_msg_flags {
 	KDBUS_MSG_FLAGS_EXPECT_REPLY	= 1ULL << 0,
 	KDBUS_MSG_FLAGS_SYNC_REPLY	= 1ULL << 1,
 	KDBUS_MSG_FLAGS_NO_AUTO_START	= 1ULL << 2,
+	KDBUS_MSG_EXT_RECV		= 1ULL << 32,
+	KDBUS_MSG_EXT_FREE		= 1ULL << 33,
 };
 
 /**
@@ -451,7 +473,7 @@ enum kdbus_payload_type {
  *			nanoseconds of CLOCK_MONOTONIC
  * @cookie_reply:	Else: cookie of the message this one answers, or 0
  * @offset_reply:	From a synchronous request: where the reply is in the
- *			pool
+ *			pool; with KDBUS_MSG_EXT_RECV, what was received
  * @items:		Items
  */
 struct kdbus_msg {
@@ -477,11 +499,20 @@ struct kdbus_msg {
  * @KDBUS_RECV_DROP:		Throw the message away
  * @KDBUS_RECV_USE_PRIORITY:	Take the most urgent message, if it is as
  *				urgent as priority says
+ * @KDBUS_RECV_EXT_WAIT:	Wait until there is such a message
+ * @KDBUS_RECV_EXT_FREE:	First free what is at offset, unless that is
+ *				KDBUS_OFFSET_NONE
+ *
+ * The last two go beyond version 1: kernel_flags says whether they are there. A
+ * command that has freed and then fails leaves KDBUS_OFFSET_NONE in offset, so it
+ * can be repeated as it is.
  */
 enum kdbus_recv_flags {
 	KDBUS_RECV_PEEK		= 1ULL << 0,
 	KDBUS_RECV_DROP		= 1ULL << 1,
 	KDBUS_RECV_USE_PRIORITY	= 1ULL << 2,
+	KDBUS_RECV_EXT_WAIT	= 1ULL << 32,
+	KDBUS_RECV_EXT_FREE	= 1ULL << 33,
 };
 
 /**
@@ -489,7 +520,8 @@ enum kdbus_recv_flags {
  * @flags:		KDBUS_RECV_*
  * @kernel_flags:	Written by the kernel: the flags it knows
  * @priority:		Least urgent priority wanted
- * @offset:		0; the kernel returns where the message is in the pool
+ * @offset:		0, or with KDBUS_RECV_EXT_FREE what to free; the kernel
+ *			returns where the message is in the pool
  */
 struct kdbus_cmd_recv {
 	__u64 flags;

@@ -65,10 +65,12 @@ typedef __u64 u64;
 #define KT_MASK_MATCH_ADD	0x1ULL
 #endif
 #ifndef KT_MASK_MSG_SEND
-#define KT_MASK_MSG_SEND	0x7ULL
+#define KT_MASK_MSG_SEND	(0x7ULL | KDBUS_MSG_EXT_RECV | \
+				 KDBUS_MSG_EXT_FREE)
 #endif
 #ifndef KT_MASK_MSG_RECV
-#define KT_MASK_MSG_RECV	0x7ULL
+#define KT_MASK_MSG_RECV	(0x7ULL | KDBUS_RECV_EXT_WAIT | \
+				 KDBUS_RECV_EXT_FREE)
 #endif
 #ifndef KT_MASK_FREE
 #define KT_MASK_FREE		0x0ULL
