@@ -10,7 +10,7 @@
 
 /* pages in a block */
 #define BLOCK_ORDER	4
-#define BLOCK		(1UL << BLOCK_ORDER)
+#define BLOCK		BIT(BLOCK_ORDER)
 
 /**
  * struct kdbus_frames_chunk - some pages side by side in the pool
@@ -197,6 +197,7 @@ struct page *kdbus_frames_page(const struct kdbus_frames *frames,
 	struct kdbus_frames_chunk *chunk = find_chunk(frames, index);
 	unsigned int at = index % KDBUS_FRAMES_CHUNK;
 
+	/* pairs with bring_pages() */
 	if (!chunk || !(smp_load_acquire(&chunk->present) & BIT_ULL(at)))
 		return NULL;
 	return chunk->pages[at];

@@ -40,7 +40,7 @@ struct page;
  * @resident:	Number of pages that are there
  */
 struct kdbus_frames {
-	struct mutex *lock;
+	struct mutex *lock;	/* the owner's */
 	struct mem_cgroup *memcg;
 	struct kdbus_frames_chunk *first;
 	struct xarray chunks;

@@ -28,6 +28,7 @@ static void keep_spare(struct kdbus_pool *pool, struct kdbus_slice *slice)
 
 /* drops the lock, so anything may be different afterwards */
 static bool get_spare(struct kdbus_pool *pool)
+	__must_hold(&pool->lock)
 {
 	struct kdbus_slice *slice;
 

@@ -382,6 +382,12 @@ struct kdbus_reply *kdbus_reply_resume(struct kdbus_conn *requester,
 	return reply;
 }
 
+static bool has_ended(const struct kdbus_reply *reply)
+{
+	/* pairs with end_locked() */
+	return smp_load_acquire(&reply->ended);
+}
+
 static int interrupt(struct kdbus_reply *reply)
 {
 	struct kdbus_replies *replies = &reply->requester->replies;
@@ -410,9 +416,7 @@ static int interrupt(struct kdbus_reply *reply)
  */
 int kdbus_reply_wait(struct kdbus_reply *reply)
 {
-	/* pairs with end_locked() */
-	if (wait_event_interruptible(reply->wait,
-				     smp_load_acquire(&reply->ended)))
+	if (wait_event_interruptible(reply->wait, has_ended(reply)))
 		return interrupt(reply);
 
 	return READ_ONCE(reply->result);

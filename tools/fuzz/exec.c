@@ -31,6 +31,7 @@
 #define PAGE		4096UL
 #define UID		1000
 #define LIMIT_S		2		/* of a program */
+#define KICK_NS		60000000	/* of a call, unless it goes on */
 #define TURN_NS		2000000ULL	/* of a call, when order counts */
 #define MOST_POOL	(16UL << 20)
 #define MOST_MAPS	N_CALLS
@@ -429,7 +430,9 @@ static bool tells_offset(const struct call *c, const u64 *arg)
 {
 	switch (ops[c->op].nr) {
 	case KDBUS_CMD_MSG_SEND:
-		return arg[1] & KDBUS_MSG_FLAGS_SYNC_REPLY;
+		return arg[8] != KDBUS_OFFSET_NONE &&
+		       arg[1] & (KDBUS_MSG_FLAGS_SYNC_REPLY |
+				 KDBUS_MSG_EXT_RECV);
 	case KDBUS_CMD_MSG_RECV:
 		return !(arg[0] & KDBUS_RECV_DROP);
 	}
@@ -660,19 +663,35 @@ static void run_process(unsigned int proc)
 
 static pid_t pids[N_PROCS];
 
+/* who waits for what does not come is woken by a signal */
+static void kick_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < N_THREADS; i++)
+		if (shared->tid[i])
+			syscall(SYS_tkill, shared->tid[i], SIGUSR1);
+}
+
 /* false if it takes too long */
 static bool wait_ready(unsigned int n)
 {
+	u64 end = now() + LIMIT_S * 1000000000ULL;
 	struct timespec limit;
 
-	clock_gettime(CLOCK_REALTIME, &limit);
-	limit.tv_sec += LIMIT_S;
-	while (n)
+	while (n && now() < end) {
+		clock_gettime(CLOCK_REALTIME, &limit);
+		limit.tv_nsec += KICK_NS;
+		if (limit.tv_nsec >= 1000000000) {
+			limit.tv_sec++;
+			limit.tv_nsec -= 1000000000;
+		}
 		if (!sem_timedwait(&shared->ready, &limit))
 			n--;
-		else if (errno == ETIMEDOUT)
-			return false;
-	return true;
+		else
+			kick_all();
+	}
+	return !n;
 }
 
 static void start_processes(void)
