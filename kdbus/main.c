@@ -7,6 +7,7 @@
 #include "domain.h"
 #include "frames.h"
 #include "handle.h"
+#include "meta.h"
 #include "pages.h"
 #include "pool.h"
 #include "queue.h"
@@ -29,9 +30,12 @@ static int __init kdbus_init(void)
 	r = kdbus_queue_module_init();
 	if (r < 0)
 		goto err_pool;
-	r = kdbus_chardev_init(&kdbus_handle_fops);
+	r = kdbus_meta_module_init();
 	if (r < 0)
 		goto err_queue;
+	r = kdbus_chardev_init(&kdbus_handle_fops);
+	if (r < 0)
+		goto err_meta;
 
 	kdbus_initial_domain = kdbus_domain_new_initial();
 	if (IS_ERR(kdbus_initial_domain)) {
@@ -43,6 +47,8 @@ static int __init kdbus_init(void)
 
 err_chardev:
 	kdbus_chardev_exit();
+err_meta:
+	kdbus_meta_module_exit();
 err_queue:
 	kdbus_queue_module_exit();
 err_pool:
@@ -59,6 +65,7 @@ static void __exit kdbus_exit(void)
 	kdbus_node_kill(&kdbus_initial_domain->node);
 	kdbus_node_put(&kdbus_initial_domain->node);
 	kdbus_chardev_exit();
+	kdbus_meta_module_exit();
 	kdbus_queue_module_exit();
 	kdbus_pool_module_exit();
 	kdbus_pages_module_exit();

@@ -2,6 +2,7 @@
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/pid_namespace.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -136,19 +137,43 @@ static void fill(struct kdbus_meta *meta, u64 gather, u64 copy,
 	}
 }
 
+/*
+ * Where facts are put together there must be room for the longest paths. One such
+ * place is kept, as making it takes longer than filling it; who comes while it is
+ * in use, maybe for long, has to make its own.
+ */
+#define KDBUS_DRAFT_SIZE	SZ_32K
+
+static void *kdbus_draft;	/* constant */
+static void *kdbus_draft_free;	/* the same, or NULL while it is in use */
+
+static void *draft_get(size_t size)
+{
+	void *draft = NULL;
+
+	if (size <= KDBUS_DRAFT_SIZE)
+		draft = xchg(&kdbus_draft_free, NULL);
+	return draft ?: kvmalloc(size, KDBUS_GFP_CALLER);
+}
+
+static void draft_put(void *draft)
+{
+	if (draft == kdbus_draft)
+		smp_store_release(&kdbus_draft_free, draft);
+	else
+		kvfree(draft);
+}
+
 /* most facts are much shorter than they might be */
-static struct kdbus_meta *shrink(struct kdbus_meta *meta)
+static struct kdbus_meta *copy_of(const struct kdbus_meta *meta)
 {
 	size_t size = sizeof(*meta) + meta->size;
-	struct kdbus_meta *small;
+	struct kdbus_meta *copy;
 
-	small = kvmalloc(size, KDBUS_GFP_CALLER);
-	if (!small)
-		return NULL;
-
-	memcpy(small, meta, size);
-	kvfree(meta);
-	return small;
+	copy = kvmalloc(size, KDBUS_GFP_CALLER);
+	if (copy)
+		memcpy(copy, meta, size);
+	return copy;
 }
 
 static void own_refs(struct kdbus_meta *meta)
@@ -161,28 +186,26 @@ static void own_refs(struct kdbus_meta *meta)
 static struct kdbus_meta *gather_new(u64 gather, u64 copy,
 				     const struct kdbus_meta *old)
 {
-	struct kdbus_meta *meta, *small;
+	struct kdbus_meta *draft, *meta;
 
-	meta = kvmalloc(sizeof(*meta) + data_max(gather, copy, old),
-			KDBUS_GFP_CALLER);
-	if (!meta)
+	draft = draft_get(sizeof(*draft) + data_max(gather, copy, old));
+	if (!draft)
 		return ERR_PTR(-ENOMEM);
 
-	memset(meta, 0, sizeof(*meta));
+	memset(draft, 0, sizeof(*draft));
 	if (copy)
-		meta->key = old->key;
-	kdbus_fact_key_init(&meta->key);
-	fill(meta, gather, copy, old);
+		draft->key = old->key;
+	kdbus_fact_key_init(&draft->key);
+	fill(draft, gather, copy, old);
 
-	small = shrink(meta);
-	if (!small) {
-		kdbus_fact_key_exit(&meta->key);
-		kvfree(meta);
-		return ERR_PTR(-ENOMEM);
-	}
+	meta = copy_of(draft);
+	if (meta)
+		own_refs(meta);
+	else
+		kdbus_fact_key_exit(&draft->key);
+	draft_put(draft);
 
-	own_refs(small);
-	return small;
+	return meta ?: ERR_PTR(-ENOMEM);
 }
 
 /**
@@ -379,4 +402,28 @@ void kdbus_meta_write(const struct kdbus_meta *meta, u64 want,
 	for (i = 0; i < KDBUS_FACTS; i++)
 		if (want & kdbus_facts[i].attach && meta->len[i])
 			kdbus_writer_add(w, fact_item(meta, i), meta->len[i]);
+}
+
+/**
+ * kdbus_meta_module_init() - prepare for metadata
+ *
+ * Context: May sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kdbus_meta_module_init(void)
+{
+	kdbus_draft = kvmalloc(KDBUS_DRAFT_SIZE, GFP_KERNEL);
+	kdbus_draft_free = kdbus_draft;
+	return kdbus_draft ? 0 : -ENOMEM;
+}
+
+/**
+ * kdbus_meta_module_exit() - undo kdbus_meta_module_init()
+ *
+ * Context: May sleep; nobody gathers any more.
+ */
+void kdbus_meta_module_exit(void)
+{
+	kvfree(kdbus_draft);
 }

@@ -68,4 +68,7 @@ size_t kdbus_meta_size(const struct kdbus_meta *meta, u64 want);
 void kdbus_meta_write(const struct kdbus_meta *meta, u64 want,
 		      struct kdbus_writer *w);
 
+int kdbus_meta_module_init(void);
+void kdbus_meta_module_exit(void);
+
 #endif

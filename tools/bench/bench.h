@@ -122,6 +122,8 @@ void run_on(unsigned int cpu);
 double median(double *values, unsigned int n);
 
 /* What a call of @fn costs: the median of batches of calls. */
+__attribute__((noreturn))
+void forever(void (*fn)(void *), void *arg);
 double measure(void (*fn)(void *), void *arg);
 
 /*

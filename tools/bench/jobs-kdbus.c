@@ -66,6 +66,14 @@ static void commands(void)
 	result(median(free, n), "kdbus.free");
 }
 
+static void come_and_go(void *arg)
+{
+	struct conn *conn = arg;
+
+	bus_connect(conn, POOL_SIZE, 0, 0);
+	bus_leave(conn);
+}
+
 static void open_and_close(void)
 {
 	unsigned int n = 2 * options->batches, i, j;
@@ -75,6 +83,8 @@ static void open_and_close(void)
 
 	bus_make();
 	puts("open, HELLO, mmap; then munmap, close");
+	if (options->forever)
+		forever(come_and_go, conns);
 	for (i = 0; i < n; i++) {
 		t[0] = now();
 		for (j = 0; j < BURST; j++)

@@ -106,6 +106,15 @@ static double batch(void (*fn)(void *), void *arg, unsigned int rounds)
 	return (double)(now() - begin) / rounds;
 }
 
+/* For tools/bench/profile, which takes the entry of @fn as begin of a round. */
+void forever(void (*fn)(void *), void *arg)
+{
+	printf("# round at %#lx\n", (unsigned long)fn);
+	fflush(stdout);
+	for (;;)
+		fn(arg);
+}
+
 /*
  * In its first tens of milliseconds two processes that wake each other up cost the
  * scheduler some 1,300 instructions per wake-up less than ever after: measured is
@@ -118,6 +127,8 @@ double measure(void (*fn)(void *), void *arg)
 	double values[opts.batches], once;
 	unsigned int i, rounds;
 
+	if (opts.forever)
+		forever(fn, arg);
 	do {
 		once = batch(fn, arg, 8);
 	} while (now() < end);
@@ -167,16 +178,6 @@ struct way_and_size {
 	const char *name;
 };
 
-/* For tools/bench/profile, which takes the entry of call() as begin of a round. */
-__attribute__((noreturn))
-static void call_forever(struct pair *pair)
-{
-	printf("# round at %#lx\n", (unsigned long)pair->way->call);
-	fflush(stdout);
-	for (;;)
-		pair->way->call(pair);
-}
-
 static void run_pair(const void *arg)
 {
 	const struct way_and_size *was = arg;
@@ -187,7 +188,7 @@ static void run_pair(const void *arg)
 	server = pair_open(&pair, was->way, was->size);
 	printf("%zu bytes and back\n", was->size);
 	if (opts.forever)
-		call_forever(&pair);
+		forever((void (*)(void *))pair.way->call, &pair);
 	result(pair_measure(&pair), "%s", was->name);
 	pair_close(&pair, server);
 }
