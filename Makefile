@@ -188,6 +188,18 @@ run-bench: module tools
 run-profile: module tools
 	@KDBUS_MODULE=$(KO) KERNEL=$(KERNEL) BUILD=$(B) tools/bench/profile $(NAMES)
 
+# The tests on Debian's kernels, which are fetched, once.
+# make check-kernels K=trixie/amd64 does that one.
+K ?=
+
+.PHONY: check-kernels run-check-kernels
+check-kernels:
+	@tools/setup kernels
+	@+$(MAKE) --no-print-directory run-check-kernels
+
+run-check-kernels: tests
+	@+BUILD=$(B) MAKE="$(MAKE)" tools/testing/check-kernels $(addprefix -t ,$(T)) $(K)
+
 .PHONY: lint
 lint:
 	@tools/setup lint
@@ -229,6 +241,9 @@ help:
 	@echo '  check-kcsan      the same with KCSAN, which finds data races'
 	@echo '  check-quick      the same as a program, User-mode Linux: seconds;'
 	@echo '                   T=PATTERN runs a part, as T=send/'
+	@echo '  check-kernels    the same on the kernels of Debian 12, 13 and their'
+	@echo '                   backports, for x86-64 and arm64, which it fetches;'
+	@echo '                   K=trixie/amd64 does one, T= as above'
 	@echo '  check-broken     break the module on purpose, in a copy: the kernels above'
 	@echo '                   have to notice; FAULT=NAME does one of them'
 	@echo '  coverage         which lines the tests reach: build/coverage/index.html'

@@ -228,6 +228,24 @@ static bool find_args(unsigned long *args, size_t *len)
 	return *len > 0;
 }
 
+/*
+ * Copy what is there up to the first page that is not; returns how much. Page by
+ * page, as a copy that fails may end before the last byte it could have had.
+ */
+static size_t copy_present(void *to, unsigned long from, size_t len)
+{
+	size_t at, n;
+
+	for (at = 0; at < len; at += n) {
+		n = min_t(size_t, len - at,
+			  PAGE_SIZE - offset_in_page(from + at));
+		if (copy_from_user(to + at, (void __user *)(from + at), n))
+			break;
+	}
+
+	return at;
+}
+
 static int gather_cmdline(struct kdbus_fact_key *key, void *to, size_t max)
 {
 	size_t len;
@@ -235,9 +253,7 @@ static int gather_cmdline(struct kdbus_fact_key *key, void *to, size_t max)
 	if (!find_args(&key->args, &key->args_len))
 		return -ENOENT;
 
-	/* as far as it is there */
-	len = key->args_len -
-	      copy_from_user(to, (void __user *)key->args, key->args_len);
+	len = copy_present(to, key->args, key->args_len);
 	return len ?: -ENOENT;
 }
 
@@ -317,8 +333,9 @@ static int gather_cgroup(struct kdbus_fact_key *key, void *to, size_t max)
 	int r;
 
 	key->cgroup = unified_cgroup();
-	r = key->cgroup ? unified_cgroup_path(to, max) :
-			  kdbus_legacy_cgroup_path(to, max);
+	r = key->cgroup ? -ENOENT : kdbus_legacy_cgroup_path(to, max);
+	if (r == -ENOENT)
+		r = unified_cgroup_path(to, max);
 	if (r < 0)
 		return r;
 	/* one that just fits may as well have been cut */

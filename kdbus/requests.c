@@ -2,6 +2,7 @@
 #include <linux/errno.h>
 #include <linux/sched.h>
 
+#include "compat/hrtimer.h"
 #include "conn.h"
 #include "notify.h"
 #include "reply.h"
@@ -28,8 +29,8 @@ void kdbus_replies_init(struct kdbus_replies *replies)
 	replies->requests = RB_ROOT;
 	timerqueue_init_head(&replies->deadlines);
 	replies->armed = KTIME_MAX;
-	hrtimer_init(&replies->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
-	replies->timer.function = replies_timer;
+	kdbus_hrtimer_setup(&replies->timer, replies_timer, CLOCK_MONOTONIC,
+			    HRTIMER_MODE_ABS);
 	INIT_WORK(&replies->work, replies_expire);
 	spin_lock_init(&replies->owed_lock);
 	INIT_LIST_HEAD(&replies->owed);

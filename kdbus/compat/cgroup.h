@@ -9,8 +9,9 @@
 
 /*
  * Path of the running task in the first legacy hierarchy, of which there is
- * one. Up to 6.6 the kernel tells; later those with a controller can still be
- * found. Returns the length of the path or a negative errno.
+ * one. Before 6.7 the kernel tells; later those with a controller can still be
+ * found, and if there are no such, it is -ENOENT. Returns the length of the path
+ * or a negative errno.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
 static inline int kdbus_legacy_cgroup_path(char *to, size_t max)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -86,6 +87,16 @@ static void find_cmdline(struct facts *f)
 	if (f->cmdline_len > sizeof(f->cmdline))
 		f->cmdline_len = sizeof(f->cmdline);
 	memcpy(f->cmdline, (void *)(uintptr_t)start, f->cmdline_len);
+}
+
+/* since 6.7 the kernel does not say where one without a controller is */
+bool kernel_tells_cgroup(void)
+{
+	unsigned int major, minor;
+	struct utsname u;
+
+	return !uname(&u) && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	       major * 100 + minor < 607;
 }
 
 /* in the lowest hierarchy of the old kind, or the unified one */

@@ -30,8 +30,9 @@ static int change(const char *what)
 		return -1;
 	if (!strcmp(verb, "rename"))
 		return rename(from, to);
+	/* what is not noticed at once is after a second */
 	if (!strcmp(verb, "move"))
-		return mount(from, to, NULL, MS_MOVE, NULL);
+		return mount(from, to, NULL, MS_MOVE, NULL) || usleep(1200000);
 	if (!strcmp(verb, "detach"))
 		return umount2(from, MNT_DETACH);
 	if (!strcmp(verb, "chroot"))

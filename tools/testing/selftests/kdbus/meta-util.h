@@ -123,6 +123,8 @@ struct facts {
 };
 
 struct facts *facts_new(void);		/* in memory that children share */
+/* whether it knows the legacy hierarchies without a controller */
+bool kernel_tells_cgroup(void);
 void facts_now(struct facts *f);	/* about the calling thread */
 u64 facts_bits(const struct facts *f);	/* of TASK */
 /* the kinds in @bits are there and right, as far as @f has them */

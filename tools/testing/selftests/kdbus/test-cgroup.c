@@ -14,9 +14,24 @@
 #define POOL		(64 * KIB)
 #define UNIFIED		"/sys/fs/cgroup"
 #define LEGACY		"/tmp/kdbus-legacy"
-#define NAME		"none,name=kdbus-one"
 #define LEGACY2		"/tmp/kdbus-legacy2"
-#define NAME2		"none,name=kdbus-two"
+
+/* a hierarchy of the old kind, as mount options and in /proc/self/cgroup */
+struct legacy {
+	const char *options;
+	const char *listed;
+};
+
+static const struct legacy named[2] = {
+	{ "none,name=kdbus-one", ":name=kdbus-one:" },
+	{ "none,name=kdbus-two", ":name=kdbus-two:" },
+};
+
+/* only these two controllers are of no use to the unified one */
+static const struct legacy controlled[2] = {
+	{ "freezer", ":freezer:" },
+	{ "net_cls", ":net_cls:" },
+};
 
 static struct bus bus;
 static struct conn c;
@@ -78,55 +93,61 @@ START_TEST(unified)
 }
 END_TEST
 
-static void mount_legacy(const char *dir, const char *options)
+static bool mount_legacy(const char *dir, const struct legacy *l)
 {
 	mkdir(dir, 0755);
-	if (mount("cgroup", dir, "cgroup", 0, options))
-		kt_skip("this kernel has no legacy hierarchies");
+	return !mount("cgroup", dir, "cgroup", 0, l->options);
 }
 
-static bool is_listed(const char *name)
+static bool is_listed(const struct legacy *l)
 {
 	char list[4096];
 
 	return kt_read_file("/proc/self/cgroup", list, sizeof(list)) > 0 &&
-	       strstr(list, name);
+	       strstr(list, l->listed);
 }
 
-static bool vanishes(const char *name)
+static bool vanishes(const struct legacy *l)
 {
 	int i;
 
-	for (i = 0; i < 50 && is_listed(name); i++)
+	for (i = 0; i < 50 && is_listed(l); i++)
 		usleep(20000);
-	return !is_listed(name);
+	return !is_listed(l);
 }
 
 /* a hierarchy that is unmounted while a removed group lingers stays for good */
-static void umount_legacy(const char *dir, const char *options)
+static void umount_legacy(const char *dir, const struct legacy *l)
 {
 	int i;
 
 	for (i = 0; i < 10; i++) {
 		kt_assert(!umount(dir), "umount %s: %m", dir);
-		if (vanishes(strstr(options, "name=")))
+		if (vanishes(l))
 			break;
-		mount_legacy(dir, options);
+		kt_assert(mount_legacy(dir, l), "mount %s: %m", dir);
 	}
-	kt_check(i < 10, "%s stays", options);
+	kt_check(i < 10, "%s stays", l->options);
 	rmdir(dir);
 }
 
-/* the first legacy hierarchy counts, with a controller or without */
-START_TEST(legacy)
+/* the first legacy hierarchy counts */
+static void check_legacy(const struct legacy *l)
 {
 	prepare();
+	if (!mount_legacy(LEGACY, &l[0]))
+		kt_skip("no legacy hierarchy %s here: %m", l[0].options);
+	check_path("/");
 	kt_assert(enter(UNIFIED, "/kdbus-a"), "unified hierarchy");
-	mount_legacy(LEGACY, NAME);
 	check_path("/");
 	kt_assert(enter(LEGACY, "/one"), "first hierarchy");
 	check_path("/one");
-	mount_legacy(LEGACY2, NAME2);
+	if (!mount_legacy(LEGACY2, &l[1])) {
+		leave(LEGACY, "/one");
+		umount_legacy(LEGACY, &l[0]);
+		kt_skip("no legacy hierarchy %s here", l[1].options);
+	}
+	check_path("/one");
 	kt_assert(enter(LEGACY2, "/two"), "second hierarchy");
 	check_path("/one");
 	kt_assert(enter(UNIFIED, ""), "unified hierarchy");
@@ -136,8 +157,36 @@ START_TEST(legacy)
 	leave(LEGACY, "/other");
 	check_path("/");
 	leave(LEGACY2, "/two");
-	umount_legacy(LEGACY2, NAME2);
-	umount_legacy(LEGACY, NAME);
+	umount_legacy(LEGACY2, &l[1]);
+	umount_legacy(LEGACY, &l[0]);
+	rmdir(UNIFIED "/kdbus-a");
+}
+
+START_TEST(legacy)
+{
+	check_legacy(controlled);
+}
+END_TEST
+
+/* one without a controller counts where the kernel tells of them */
+START_TEST(legacy_named)
+{
+	if (kernel_tells_cgroup()) {
+		check_legacy(named);
+		return;
+	}
+	prepare();
+	if (!mount_legacy(LEGACY, &named[0]))
+		kt_skip("no legacy hierarchy %s here: %m", named[0].options);
+	kt_assert(enter(UNIFIED, "/kdbus-a"), "unified hierarchy");
+	check_path("/kdbus-a");
+	kt_assert(enter(LEGACY, "/one"), "first hierarchy");
+	check_path("/kdbus-a");
+	kt_assert(enter(UNIFIED, "/kdbus-b"), "move");
+	check_path("/kdbus-b");
+	leave(LEGACY, "/one");
+	umount_legacy(LEGACY, &named[0]);
+	leave(UNIFIED, "/kdbus-b");
 	rmdir(UNIFIED "/kdbus-a");
 }
 END_TEST
@@ -206,5 +255,6 @@ void suite_cgroup(void)
 	kt_suite("cgroup");
 	kt_test(unified);
 	kt_test(legacy);
+	kt_test(legacy_named);
 	kt_test(long_path);
 }

@@ -296,17 +296,18 @@ START_TEST(unreadable_payload_leaves_nothing)
 	u8 *edge = kt_guard(100);
 	struct {
 		const char *name;
-		const void *p;
+		u64 at;
 		size_t size;
 		bool second;
 	} rows[] = {
-		{ "no access", kt_noread(SIZE), SIZE, false },
-		{ "the last byte", edge, 101, false },
-		{ "second vec", kt_noread(SIZE), SIZE, true },
-		{ "beyond a page", edge, SIZE, true },
-		{ "address 8", (void *)8, SIZE, false },
-		{ "kernel address", (void *)-(uintptr_t)(2 * MIB), SIZE, false },
-		{ "end of everything", (void *)-(uintptr_t)8, SIZE, true },
+		{ "no access", PTR64(kt_noread(SIZE)), SIZE, false },
+		{ "the last byte", PTR64(edge), 101, false },
+		{ "second vec", PTR64(kt_noread(SIZE)), SIZE, true },
+		{ "beyond a page", PTR64(edge), SIZE, true },
+		{ "address 8", 8, SIZE, false },
+		/* a program of 32 bits has its stack at their end */
+		{ "kernel address", -(u64)(2 * MIB), SIZE, false },
+		{ "end of everything", -(u64)8, SIZE, true },
 	};
 	struct blob m;
 	size_t i;
@@ -317,7 +318,7 @@ START_TEST(unreadable_payload_leaves_nothing)
 		msg_init(&m, b.id, 1);
 		if (rows[i].second)
 			msg_vec(&m, bytes, 8192);
-		msg_vec(&m, rows[i].p, rows[i].size);
+		msg_vec_at(&m, rows[i].at, rows[i].size);
 		for (j = 0; j < 3 * (int)POOL / SIZE * 8; j++)
 			kt_assert_ret(conn_send(&a, &m), -EFAULT,
 				      "%s, round %d", rows[i].name, j);

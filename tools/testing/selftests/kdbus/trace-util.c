@@ -46,6 +46,20 @@ static void add_probe(const char *name)
 	put(TRACING "/kprobe_events", text);
 }
 
+bool trace_knows(const char *name)
+{
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char line[512], symbol[256], type;
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%*x %c %255s", &type, symbol) == 2 &&
+			(type == 't' || type == 'T') && !strcmp(symbol, name);
+	if (f)
+		fclose(f);
+	return found;
+}
+
 void trace_start(const char *const *list, unsigned int n)
 {
 	unsigned int i;

@@ -10,6 +10,8 @@
  * slash in the name ("kmem/kmalloc"). Skips the test if there is no tracing.
  */
 void trace_start(const char *const *names, unsigned int n);
+/* whether the kernel has this function, in this version of it */
+bool trace_knows(const char *name);
 /* how often each was seen since the last time */
 void trace_count(unsigned int *counts);
 void trace_stop(void);
