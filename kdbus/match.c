@@ -22,6 +22,8 @@
  * @entry:	Place among the matches of @conn
  * @filed:	Place in the index, if it can match anything
  * @bucket:	Counted there, or NULL
+ * @probe:	If so, a word of its mask: most filters lack a bit of it
+ * @probe_at:	Which word
  * @len:	Bytes in @rules
  * @rules:	Items
  */
@@ -31,6 +33,8 @@ struct match {
 	struct list_head entry;
 	struct hlist_node filed;
 	struct kdbus_match_bucket *bucket;
+	u64 probe;
+	unsigned int probe_at;
 	size_t len;
 	struct kdbus_item rules[];
 };
@@ -191,6 +195,19 @@ static struct kdbus_match_bucket *choose_bucket(struct kdbus_bus *bus,
 	return best;
 }
 
+/* the word of a mask that has most bits */
+static void choose_probe(struct match *match, const struct kdbus_item *rule)
+{
+	size_t i, words = kdbus_item_payload(rule) / sizeof(u64);
+
+	for (i = 0; i < words; i++) {
+		if (hweight64(rule->data64[i]) <= hweight64(match->probe))
+			continue;
+		match->probe = rule->data64[i];
+		match->probe_at = i;
+	}
+}
+
 static struct hlist_head *place_event(struct kdbus_match_index *index,
 				      const struct kdbus_item *rule)
 {
@@ -246,6 +263,7 @@ static void file_match(struct kdbus_bus *bus, struct match *match)
 		if (match->bucket) {
 			match->bucket->count++;
 			place = &match->bucket->matches;
+			choose_probe(match, key);
 		}
 	}
 
@@ -272,10 +290,17 @@ struct visit {
 	struct kdbus_match_index *index;
 	struct kdbus_conn *src;
 	const struct kdbus_message *m;
+	const u64 *filter;
 	struct kdbus_event *event;
 	kdbus_match_fn fn;
 	void *data;
 };
+
+/* mostly no, and without a look at the rules or their owner */
+static bool may_accept(const struct visit *v, const struct match *match)
+{
+	return !v->filter || !(match->probe & ~v->filter[match->probe_at]);
+}
 
 static int visit_list(struct visit *v, struct hlist_head *head)
 {
@@ -285,6 +310,8 @@ static int visit_list(struct visit *v, struct hlist_head *head)
 	hlist_for_each_entry(match, head, filed) {
 		struct kdbus_conn *conn = match->conn;
 
+		if (!may_accept(v, match))
+			continue;
 		if (conn == v->src || conn->matches.visited == v->index->visit)
 			continue;
 		if (v->event ? !accepts_event(match, v->event) :
@@ -302,13 +329,12 @@ static int visit_list(struct visit *v, struct hlist_head *head)
 
 static int visit_bits(struct visit *v, const struct kdbus_bus *bus)
 {
-	const u64 *filter = v->m->bloom->data;
 	unsigned int word, words = bus->bloom.size / sizeof(u64);
 	u64 left;
 	int r;
 
 	for (word = 0; v->index->bits && word < words; word++) {
-		for (left = filter[word]; left; left &= left - 1) {
+		for (left = v->filter[word]; left; left &= left - 1) {
 			r = visit_list(v, &v->index->bits[word * 64 +
 							  __ffs64(left)].matches);
 			if (r)
@@ -336,7 +362,14 @@ int kdbus_match_message(struct kdbus_conn *src, const struct kdbus_message *m,
 			kdbus_match_fn fn, void *data)
 {
 	struct kdbus_match_index *index = &src->bus->matches;
-	struct visit v = { index, src, m, NULL, fn, data };
+	struct visit v = {
+		.index	= index,
+		.src	= src,
+		.m	= m,
+		.filter	= m->bloom->data,
+		.fn	= fn,
+		.data	= data,
+	};
 	const struct kdbus_name_entry *entry;
 	int r;
 
@@ -369,7 +402,12 @@ int kdbus_match_event(struct kdbus_bus *bus, struct kdbus_event *event,
 		      kdbus_match_fn fn, void *data)
 {
 	struct kdbus_match_index *index = &bus->matches;
-	struct visit v = { index, NULL, NULL, event, fn, data };
+	struct visit v = {
+		.index	= index,
+		.event	= event,
+		.fn	= fn,
+		.data	= data,
+	};
 	struct hlist_head *hash;
 	int r;
 
