@@ -83,6 +83,29 @@ need-kdir:
 		     "'make setup' installs some." >&2; exit 1; }
 
 #
+# Packages
+#
+
+.PHONY: dkms
+dkms:
+	@dir=$$(tools/packaging/dkms-tree $(B)/dkms) && \
+	echo "$${dir#$(CURDIR)/}: to build and install it, as root: dkms install $$dir"
+
+.PHONY: deb
+deb:
+	@tools/setup deb
+	@tools/packaging/make-deb $(B)/deb
+
+.PHONY: check-deb run-check-deb
+check-deb:
+	@tools/setup deb
+	@+$(MAKE) -s --no-print-directory run-check-deb
+
+run-check-deb: all
+	@KDBUS_MODULE=$(KO) KERNEL=$(KERNEL) KDIR=$(KDIR) BUILD=$(B) \
+		tools/testing/check-deb
+
+#
 # Programs
 #
 
@@ -229,6 +252,8 @@ help:
 	@echo '  samples, tools, tests'
 	@echo '  modules_install  install the module; INSTALL_MOD_PATH as for a kernel'
 	@echo '  install          the same, and update the module index'
+	@echo '  dkms             make build/dkms/kdbus-VERSION, which "dkms install" takes'
+	@echo '  deb              make packages kdbus-dkms and kdbus-tools in build/deb/'
 	@echo '  clean            remove build/'
 	@echo
 	@echo 'Running, in a virtual machine:'
@@ -247,6 +272,8 @@ help:
 	@echo '  check-broken     break the module on purpose, in a copy: the kernels above'
 	@echo '                   have to notice; FAULT=NAME does one of them'
 	@echo '  coverage         which lines the tests reach: build/coverage/index.html'
+	@echo '  check-deb        make the packages; install, upgrade the kernel and remove'
+	@echo '                   them in a small Debian 12, and run what dkms built'
 	@echo '  check-all        check, check-debug, check-quick and lint, for .ci/run'
 	@echo '  fuzz             calls at random on User-mode Linux, for ten minutes;'
 	@echo "                   FUZZ='-t SECONDS -j GUESTS', FUZZ='-r FILE' to"

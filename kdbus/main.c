@@ -11,6 +11,7 @@
 #include "pages.h"
 #include "pool.h"
 #include "queue.h"
+#include "version.h"
 
 static struct kdbus_domain *kdbus_initial_domain;
 
@@ -76,3 +77,4 @@ module_init(kdbus_init);
 module_exit(kdbus_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("A message bus in the kernel");
+MODULE_VERSION(KDBUS_VERSION);
