@@ -413,7 +413,7 @@ void kdbus_meta_write(const struct kdbus_meta *meta, u64 want,
  */
 int kdbus_meta_module_init(void)
 {
-	kdbus_draft = kvmalloc(KDBUS_DRAFT_SIZE, GFP_KERNEL);
+	kdbus_draft = kmalloc(KDBUS_DRAFT_SIZE, GFP_KERNEL);
 	kdbus_draft_free = kdbus_draft;
 	return kdbus_draft ? 0 : -ENOMEM;
 }
@@ -425,5 +425,5 @@ int kdbus_meta_module_init(void)
  */
 void kdbus_meta_module_exit(void)
 {
-	kvfree(kdbus_draft);
+	kfree(kdbus_draft);
 }

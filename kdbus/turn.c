@@ -72,7 +72,7 @@ int kdbus_turn(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 	if (r < 0)
 		return r;
 
-	/* another thread may have freed it meanwhile */
+	/* if another thread has freed it meanwhile, so much the worse */
 	if (flags & KDBUS_MSG_EXT_FREE)
 		kdbus_pool_free(conn->pool, offset);
 	if (flags & KDBUS_MSG_EXT_RECV)

@@ -434,8 +434,8 @@ struct kdbus_item {
  * frees the request it answers and waits for the next one.
  *
  * With KDBUS_MSG_EXT_RECV the kernel stores in offset_reply where the message is
- * that was received, or KDBUS_OFFSET_NONE: a signal came, or the connection has
- * ended. The command has succeeded all the same, as its own message was sent.
+ * that was received, or KDBUS_OFFSET_NONE if none was: the command has succeeded
+ * all the same, as its own message was sent. KDBUS_CMD_MSG_RECV tells why.
  * Receivers do not see these flags, nor the item.
  */
 enum kdbus_msg_flags {

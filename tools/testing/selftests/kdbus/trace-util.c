@@ -77,6 +77,25 @@ void trace_start(const char *const *list, unsigned int n)
 	clear();
 }
 
+void trace_also(pid_t tid)
+{
+	char pid[32];
+
+	/* adds one, as the file is not truncated */
+	snprintf(pid, sizeof(pid), "%d", tid);
+	put(TRACING "/set_event_pid", pid);
+}
+
+void trace_on(bool on)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open(TRACING "/tracing_on", O_WRONLY | O_CLOEXEC);
+	if (write(fd, on ? "1" : "0", 1) != 1)
+		kt_skip("no tracing: cannot write to " TRACING "/tracing_on");
+}
+
 void trace_count(unsigned int *counts)
 {
 	FILE *f = fopen(TRACING "/trace", "re");

@@ -12,6 +12,9 @@
 void trace_start(const char *const *names, unsigned int n);
 /* whether the kernel has this function, in this version of it */
 bool trace_knows(const char *name);
+void trace_also(pid_t tid);	/* what this thread does, too */
+/* from the end of this call, or until it begins, which is a system call */
+void trace_on(bool on);
 /* how often each was seen since the last time */
 void trace_count(unsigned int *counts);
 void trace_stop(void);
