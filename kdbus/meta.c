@@ -159,6 +159,7 @@ static void *draft_get(size_t size)
 static void draft_put(void *draft)
 {
 	if (draft == kdbus_draft)
+		/* pairs with draft_get() */
 		smp_store_release(&kdbus_draft_free, draft);
 	else
 		kvfree(draft);

@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -54,7 +55,6 @@ struct shared {
 
 struct slot {
 	int fd;
-	bool conn;
 	u8 *pool;
 	size_t pool_size;
 	u64 offset;
@@ -334,6 +334,13 @@ static void note_map(void *p, size_t size)
 	pthread_mutex_unlock(&lock);
 }
 
+static bool is_device(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISCHR(st.st_mode);
+}
+
 static int do_mmap(struct thread *t, const struct call *c)
 {
 	struct slot *s = &slots[c->slot];
@@ -346,7 +353,7 @@ static int do_mmap(struct thread *t, const struct call *c)
 		return errno;
 	note_map(p, size);
 	/* else another thread may have put another file there */
-	if (shared->alone && s->conn &&
+	if (shared->alone && is_device(s->fd) &&
 	    !mprotect(p, size, PROT_READ | PROT_WRITE))
 		exec_broken("a pool can be made writable");
 	if (prot != PROT_READ || size > MOST_POOL)
@@ -444,10 +451,8 @@ static void note_success(struct thread *t, const struct call *c, u64 *arg)
 	const struct op_info *op = &ops[c->op];
 	struct slot *s = &slots[c->slot];
 
-	if (op->nr == KDBUS_CMD_HELLO && c->n_words > op->id) {
+	if (op->nr == KDBUS_CMD_HELLO && c->n_words > op->id)
 		shared->id[proc_of(t->number)][c->slot] = arg[op->id];
-		s->conn = true;
-	}
 	if (op->offset && c->n_words > op->offset && tells_offset(c, arg))
 		note_offset(c, s, arg[op->offset]);
 }
@@ -486,7 +491,7 @@ static int run_call(struct thread *t, const struct call *c, bool *failed)
 		return close(s->fd) ? errno : 0;
 	case O_DUP:
 		slots[value_of(t, &c->words[0], 0) % N_SLOTS] =
-			(struct slot){ .fd = dup(s->fd), .conn = s->conn };
+			(struct slot){ .fd = dup(s->fd) };
 		return 0;
 	case O_MMAP:
 		return do_mmap(t, c);
