@@ -244,7 +244,7 @@ unsigned int cover_new(bool remember);
 unsigned int cover_total(void);
 
 /* ------------------------------------------------------------------------ */
-/* exec.c, pool.c */
+/* state.c, exec.c, pool.c */
 
 struct result {
 	s32 err[N_CALLS];	/* 0, errno, or -1: not made */

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Memory of those who run programs; see exec.h. */
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "exec.h"
+
+#define BUFFER_SIZE	(4UL << 20)
+#define PAGE		4096UL
+#define MOST_MAPS	N_CALLS
+
+const char *module = "kdbus";
+const struct result *result;
+
+struct shared *shared;
+struct slot slots[N_SLOTS];
+struct thread threads[N_THREADS];
+u8 *buffer, *scratch;
+
+static struct {
+	void *p;
+	size_t size;
+} maps[MOST_MAPS];
+static unsigned int n_maps;
+
+void die(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+void exec_broken(const char *fmt, ...)
+{
+	char text[sizeof(shared->result.broken)];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (!shared->result.broken[0])
+		strcpy(shared->result.broken, text);
+}
+
+u64 now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+/* the page behind it is not to be touched */
+static void *map(size_t size, int flags)
+{
+	u8 *p;
+
+	size = (size + PAGE - 1) & ~(PAGE - 1);
+	p = mmap(NULL, size + PAGE, PROT_READ | PROT_WRITE,
+		 MAP_ANONYMOUS | flags, -1, 0);
+	if (p == MAP_FAILED || mprotect(p + size, PAGE, PROT_NONE))
+		die("mmap");
+	return p;
+}
+
+static void kicked(int sig)
+{
+	(void)sig;
+}
+
+void exec_init(void)
+{
+	struct sigaction sa = { .sa_handler = kicked };
+	unsigned int i;
+
+	shared = map(sizeof(*shared), MAP_SHARED);
+	result = &shared->result;
+	buffer = map(BUFFER_SIZE, MAP_PRIVATE);
+	for (i = 0; i < 2 * PAGE; i++)
+		buffer[i] = i * 7;
+	scratch = map(AREA_SIZE, MAP_PRIVATE);
+	for (i = 0; i < N_THREADS; i++) {
+		threads[i].number = i;
+		threads[i].area = map(AREA_SIZE, MAP_PRIVATE);
+		threads[i].constant = map(AREA_SIZE, MAP_PRIVATE);
+	}
+	sigaction(SIGUSR1, &sa, NULL);
+}
+
+void note_map(void *p, size_t size)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&lock);
+	maps[n_maps].p = p;
+	maps[n_maps++].size = size;
+	pthread_mutex_unlock(&lock);
+}
+
+void unmap_all(void)
+{
+	while (n_maps) {
+		n_maps--;
+		munmap(maps[n_maps].p, maps[n_maps].size);
+	}
+}
