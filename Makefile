@@ -161,7 +161,7 @@ check-debug check-kcsan check-quick:
 
 .PHONY: run-check-debug run-check-kcsan run-check-quick
 run-check-quick: export ARCH := um
-run-check-debug run-check-kcsan run-check-quick: module tests
+run-check-debug run-check-kcsan run-check-quick: module tests tools
 	@KDBUS_MODULE=$(KO) KDIR=$(KDIR) BUILD=$(B) \
 		GCOV=$(if $(GCOV_PROFILE),$(B)/coverage/$(CONFIG_$(@:run-%=%))) \
 		tools/testing/check-kernel $(CONFIG_$(@:run-%=%)) $(addprefix -t ,$(T))
