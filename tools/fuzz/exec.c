@@ -242,6 +242,16 @@ static bool fault_explains(void)
 	return false;
 }
 
+void exec_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < N_PROCS && pids[i]; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+}
+
 static void end_processes(void)
 {
 	bool explained = fault_explains();

@@ -256,6 +256,7 @@ extern const char *module;
 extern const struct result *result;
 
 void exec_init(void);
+void exec_exit(void);		/* nothing runs, nothing is open */
 /* False if the processes had to be killed. */
 bool exec_prog(const struct prog *p);
 void exec_broken(const char *fmt, ...)

@@ -314,6 +314,7 @@ int main(int argc, char **argv)
 	cover_init();
 	watch_init();
 	exec_init();
+	atexit(exec_exit);
 	if (repro)
 		return !for_each_prog(repro, repeat);
 	if (!cover_there)
