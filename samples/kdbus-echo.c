@@ -5,8 +5,8 @@
  *   kdbus-echo serve BUS	make /dev/kdbus/BUS and answer what comes there
  *   kdbus-echo ask BUS ID TEXT	send TEXT to connection ID, print the answer
  *
- * BUS begins with the uid of who makes it: 1000-echo. Names to find a service
- * by do not exist yet, so it prints its id.
+ * BUS begins with the uid of who makes it: 1000-echo. The service has no name to
+ * find it by, so it prints its id.
  */
 #include <err.h>
 #include <errno.h>

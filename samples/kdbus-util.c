@@ -147,13 +147,19 @@ int peer_wait(const struct peer *peer, int ms)
 	return pollfd.revents & POLLIN ? 0 : -ECONNRESET;
 }
 
-int peer_recv(const struct peer *peer, const struct kdbus_msg **msg)
+static int recv_with(const struct peer *peer, const struct kdbus_msg **msg,
+		     __u64 flags)
 {
-	struct kdbus_cmd_recv recv = { 0 };
+	struct kdbus_cmd_recv recv = { .flags = flags };
 	int r = command(peer->fd, KDBUS_CMD_MSG_RECV, &recv);
 
 	*msg = r < 0 ? NULL : (const void *)(peer->pool + recv.offset);
 	return r;
+}
+
+int peer_recv(const struct peer *peer, const struct kdbus_msg **msg)
+{
+	return recv_with(peer, msg, 0);
 }
 
 int peer_free(const struct peer *peer, const struct kdbus_msg *msg)
@@ -167,11 +173,7 @@ int peer_free(const struct peer *peer, const struct kdbus_msg *msg)
 
 int peer_recv_first(const struct peer *peer, const struct kdbus_msg **msg)
 {
-	struct kdbus_cmd_recv recv = { .flags = KDBUS_RECV_EXT_WAIT };
-	int r = command(peer->fd, KDBUS_CMD_MSG_RECV, &recv);
-
-	*msg = r < 0 ? NULL : (const void *)(peer->pool + recv.offset);
-	return r;
+	return recv_with(peer, msg, KDBUS_RECV_EXT_WAIT);
 }
 
 int peer_answer(const struct peer *peer, const struct kdbus_msg **msg,

@@ -5,7 +5,6 @@
  * over a connection of its own: here that is us, and everything is allowed.
  */
 #include <err.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -61,14 +60,6 @@ void dbus_daemon_start(struct pair *pair)
 	n = must(read(fds[0], dbus_address, sizeof(dbus_address) - 1));
 	dbus_address[n] = '\0';
 	dbus_address[strcspn(dbus_address, "\n")] = '\0';
-}
-
-static void check(int r, const char *what)
-{
-	if (r >= 0)
-		return;
-	errno = -r;
-	must_be(-1, what);
 }
 
 /* connect, own names, send and receive: all of it for everybody */

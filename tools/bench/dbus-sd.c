@@ -11,7 +11,7 @@
 
 static sd_bus *bus;
 
-static int check(int r, const char *what)
+int check(int r, const char *what)
 {
 	if (r < 0) {
 		errno = -r;

@@ -15,6 +15,9 @@ extern char dbus_address[256];
 void dbus_daemon_start(struct pair *pair);
 void dbus_broker_start(struct pair *pair);
 
+/* Ends the process if @r, which a function of sd-bus returned, is negative. */
+int check(int r, const char *what);
+
 /* The server leaves its unique name in the shared page. */
 void sd_bus_server(struct pair *pair);
 void sd_bus_serve(struct pair *pair);

@@ -15,13 +15,6 @@
 
 #define ALTERNATIONS	15
 
-static void call(void *arg)
-{
-	struct pair *pair = arg;
-
-	pair->way->call(pair);
-}
-
 /* Another pair; runs when it is told to continue. */
 static pid_t start_other(const struct way *way)
 {
@@ -47,7 +40,7 @@ static double once(struct pair *pair)
 	unsigned int n = 0;
 
 	while (now() < end) {
-		call(pair);
+		pair->way->call(pair);
 		n++;
 	}
 	return (double)(now() - begin) / n;
@@ -61,6 +54,9 @@ static void disturb(const struct way *way, const char *name)
 	pid_t server, other;
 	unsigned int i;
 
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		not_offered("not offered: needs two processors");
+	puts("a pair alone, and beside another one on the other processor");
 	other = start_other(way);
 	run_on(0);
 	server = pair_open(&pair, way, 64);
@@ -89,19 +85,13 @@ static const struct way *find(const struct way *way, const char *name)
 
 static void unix_pairs(void)
 {
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		not_offered("not offered: needs two processors");
-	puts("a pair alone, and beside another one on the other processor");
 	disturb(find(unix_ways, "unix.call"), "unix.pairs");
 }
 
 static void kdbus_pairs(void)
 {
-	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		not_offered("not offered: needs two processors");
 	/* both on the same */
 	bus_make();
-	puts("a pair alone, and beside another one on the other processor");
 	disturb(find(kdbus_ways, "kdbus.call"), "kdbus.pairs");
 }
 

@@ -55,30 +55,14 @@ static void match_add(const struct conn *conn, const uint64_t *mask)
 	must(ioctl(conn->fd, KDBUS_CMD_MATCH_ADD, &add.cmd));
 }
 
-struct broadcast {
-	struct kdbus_msg msg;
-	uint64_t vec_size, vec_type;
-	struct kdbus_vec vec;
-	uint64_t size, type;
-	uint64_t generation;
-	uint64_t filter[BLOOM_SIZE / 8];
-};
-
-static void broadcast_init(struct broadcast *b, const void *data, size_t size)
+static void broadcast_init(struct letter *letter, const void *data, size_t size)
 {
-	*b = (struct broadcast){
-		.msg.size	= sizeof(*b),
-		.msg.dst_id	= KDBUS_DST_ID_BROADCAST,
-		.msg.payload_type = KDBUS_PAYLOAD_DBUS,
-		.vec_size	= ITEM_SIZE(sizeof(b->vec)),
-		.vec_type	= KDBUS_ITEM_PAYLOAD_VEC,
-		.vec.size	= size,
-		.vec.address	= (uintptr_t)data,
-		.size		= ITEM_SIZE(8 + BLOOM_SIZE),
-		.type		= KDBUS_ITEM_BLOOM_FILTER,
-	};
+	letter_vec(letter, data, size);
+	letter->msg.dst_id = KDBUS_DST_ID_BROADCAST;
+	letter_second(letter, KDBUS_ITEM_BLOOM_FILTER,
+		      sizeof(letter->second.filter));
 	/* of a signal: its interface, member, path, what sd-bus adds to these */
-	bloom_add(b->filter, 1, 5);
+	bloom_add(letter->second.filter.bits, 1, 5);
 }
 
 static unsigned int drain(const struct conn *conn)
@@ -96,7 +80,7 @@ static void broadcast(unsigned int matching)
 {
 	unsigned int n = options->batches, i, j, want;
 	uint64_t wanted[BLOOM_SIZE / 8] = { 0 };
-	struct broadcast b;
+	struct letter letter;
 	double values[n];
 	uint8_t data[64];
 	struct conn *conns;
@@ -106,7 +90,7 @@ static void broadcast(unsigned int matching)
 	/* the first one sends */
 	conns = connect_many(CONNS);
 	memset(data, 1, sizeof(data));
-	broadcast_init(&b, data, sizeof(data));
+	broadcast_init(&letter, data, sizeof(data));
 	bloom_add(wanted, 1, 1);
 	/* every other one subscribed to something of its own */
 	for (i = 1; i < CONNS; i++) {
@@ -120,7 +104,7 @@ static void broadcast(unsigned int matching)
 	for (i = 0; i < n; i++) {
 		begin = now();
 		for (j = 0; j < BURST; j++)
-			must(ioctl(conns[0].fd, KDBUS_CMD_MSG_SEND, &b.msg));
+			kdbus_send(&conns[0], &letter);
 		values[i] = (double)(now() - begin) / BURST;
 		/* a look at all of them takes long */
 		for (j = 1; j < (i ? matching + 1 : CONNS); j++) {
@@ -144,14 +128,14 @@ static void broadcast_10(void)
 
 struct talk {
 	const struct conn *from, *to;
-	struct kdbus_msg *msg;
+	struct letter *letter;
 };
 
 static void send_recv_free(void *arg)
 {
 	const struct talk *talk = arg;
 
-	must(ioctl(talk->from->fd, KDBUS_CMD_MSG_SEND, talk->msg));
+	kdbus_send(talk->from, talk->letter);
 	kdbus_free(talk->to, kdbus_recv(talk->to));
 }
 
@@ -162,7 +146,7 @@ static void among_conns(void)
 	uint8_t data[64];
 	unsigned int have = 2, i;
 	struct conn from, to, other;
-	struct talk talk = { &from, &to, &letter.msg };
+	struct talk talk = { &from, &to, &letter };
 
 	bus_make();
 	bus_connect(&from, 64 * KIB, 0, 0);
@@ -196,39 +180,23 @@ static void name_acquire(const struct conn *conn, const char *name)
 	must(ioctl(conn->fd, KDBUS_CMD_NAME_ACQUIRE, &acquire.cmd));
 }
 
-struct named {
-	struct kdbus_msg msg;
-	uint64_t vec_size, vec_type;
-	struct kdbus_vec vec;
-	uint64_t size, type;
-	char name[64];
-};
-
-static void address(struct named *named, const char *name, const void *data,
+static void address(struct letter *letter, const char *name, const void *data,
 		    size_t size)
 {
-	*named = (struct named){
-		.msg.dst_id	= KDBUS_DST_ID_NAME,
-		.msg.payload_type = KDBUS_PAYLOAD_DBUS,
-		.vec_size	= ITEM_SIZE(sizeof(named->vec)),
-		.vec_type	= KDBUS_ITEM_PAYLOAD_VEC,
-		.vec.size	= size,
-		.vec.address	= (uintptr_t)data,
-		.size		= ITEM_SIZE(strlen(name) + 1),
-		.type		= KDBUS_ITEM_DST_NAME,
-	};
-	strcpy(named->name, name);
-	named->msg.size = offsetof(struct named, size) + named->size;
+	letter_vec(letter, data, size);
+	letter->msg.dst_id = KDBUS_DST_ID_NAME;
+	letter_second(letter, KDBUS_ITEM_DST_NAME, strlen(name) + 1);
+	strcpy(letter->second.name, name);
 }
 
 static void among_names(void)
 {
 	static const unsigned int counts[] = { 10, 100, 1000, 10000 };
-	struct named named;
+	struct letter letter;
 	uint8_t data[64];
 	unsigned int have = 0, i;
 	struct conn from, to;
-	struct talk talk = { &from, &to, &named.msg };
+	struct talk talk = { &from, &to, &letter };
 	char name[64];
 
 	bus_make();
@@ -244,7 +212,7 @@ static void among_names(void)
 			name_acquire(&to, name);
 		}
 		/* the last one, whose owner is the last one as well */
-		address(&named, name, data, sizeof(data));
+		address(&letter, name, data, sizeof(data));
 		result(measure(send_recv_free, &talk), "kdbus.scale.names.%u",
 		       counts[i]);
 	}

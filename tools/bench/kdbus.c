@@ -80,7 +80,7 @@ void bus_leave(struct conn *conn)
 static void letter_begin(struct letter *letter, uint64_t type)
 {
 	*letter = (struct letter){
-		.msg.size		= offsetof(struct letter, free),
+		.msg.size		= offsetof(struct letter, second),
 		.msg.payload_type	= KDBUS_PAYLOAD_DBUS,
 		.size			= ITEM_SIZE(16),
 		.type			= type,
@@ -101,14 +101,20 @@ void letter_memfd(struct letter *letter, int fd, size_t size)
 	letter->memfd.fd = fd;
 }
 
+/* With @size bytes in it. */
+void letter_second(struct letter *letter, uint64_t type, size_t size)
+{
+	letter->second.size = ITEM_SIZE(size);
+	letter->second.type = type;
+	letter->msg.size = offsetof(struct letter, second) + letter->second.size;
+}
+
 /* Free that as well, when it is sent. */
 void letter_free(struct letter *letter, uint64_t offset)
 {
-	letter->msg.size = sizeof(*letter);
+	letter_second(letter, KDBUS_ITEM_FREE, sizeof(offset));
 	letter->msg.flags |= KDBUS_MSG_EXT_FREE;
-	letter->free.size = ITEM_SIZE(sizeof(letter->free.offset));
-	letter->free.type = KDBUS_ITEM_FREE;
-	letter->free.offset = offset;
+	letter->second.offset = offset;
 }
 
 int memfd_sealed(const void *data, size_t size)

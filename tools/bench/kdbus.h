@@ -25,13 +25,14 @@ struct conn {
 };
 
 /**
- * struct letter - a message with one item of payload, made once
+ * struct letter - a message with one item of payload, and perhaps a second item,
+ *		   made once
  * @msg:	The header
  * @size:	Of the item
  * @type:	Of the item
  * @vec:	Payload as bytes
  * @memfd:	Payload as a file
- * @free:	A second item, if @msg says so: what to free
+ * @second:	A second item, if the size in @msg says so
  */
 struct letter {
 	struct kdbus_msg msg;
@@ -44,8 +45,15 @@ struct letter {
 	struct {
 		uint64_t size;
 		uint64_t type;
-		uint64_t offset;
-	} free;
+		union {
+			uint64_t offset;
+			char name[64];
+			struct {
+				uint64_t generation;
+				uint64_t bits[BLOOM_SIZE / 8];
+			} filter;
+		};
+	} second;
 };
 
 struct received {
@@ -61,6 +69,7 @@ void bus_leave(struct conn *conn);
 
 void letter_vec(struct letter *letter, const void *data, size_t size);
 void letter_memfd(struct letter *letter, int fd, size_t size);
+void letter_second(struct letter *letter, uint64_t type, size_t size);
 void letter_free(struct letter *letter, uint64_t offset);
 int memfd_sealed(const void *data, size_t size);
 

@@ -76,24 +76,22 @@ void cover_result(unsigned int op, int err, bool failed)
 	results[n_results++] = hash(1 + (op << 16 | (u32)err << 1 | failed));
 }
 
-static unsigned int count(u32 bit, bool remember)
+static unsigned int count(u32 bit)
 {
 	if (seen[bit / 8] >> bit % 8 & 1)
 		return 0;
-	if (remember) {
-		seen[bit / 8] |= 1 << bit % 8;
-		total++;
-	}
+	seen[bit / 8] |= 1 << bit % 8;
+	total++;
 	return 1;
 }
 
-unsigned int cover_new(bool remember)
+unsigned int cover_new(void)
 {
 	unsigned int i, new = 0;
 	unsigned long j, n;
 
 	for (i = 0; i < n_results; i++)
-		new += count(results[i], remember);
+		new += count(results[i]);
 
 	for (i = 0; cover_there && i < N_THREADS; i++) {
 		u64 before = 0;
@@ -102,8 +100,8 @@ unsigned int cover_new(bool remember)
 		if (n >= COVER_WORDS)
 			n = COVER_WORDS - 1;
 		for (j = 1; j <= n; j++) {
-			new += count(hash(areas[i][j]), remember);
-			new += count(hash(areas[i][j] ^ before << 1), remember);
+			new += count(hash(areas[i][j]));
+			new += count(hash(areas[i][j] ^ before << 1));
 			before = areas[i][j];
 		}
 	}

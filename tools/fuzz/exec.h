@@ -51,7 +51,6 @@ extern u8 *scratch;		/* arguments of all threads at once */
 
 /* state.c */
 void die(const char *what) __attribute__((__noreturn__));
-u64 now(void);			/* ns of CLOCK_MONOTONIC */
 void note_map(void *p, size_t size);
 void unmap_all(void);
 

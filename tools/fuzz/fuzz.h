@@ -240,7 +240,7 @@ void cover_reset(void);
 /* Note how a call went: part of what counts as new. */
 void cover_result(unsigned int op, int err, bool failed);
 /* How much of what was seen since the reset had not been seen before. */
-unsigned int cover_new(bool remember);
+unsigned int cover_new(void);
 unsigned int cover_total(void);
 
 /* ------------------------------------------------------------------------ */
@@ -254,6 +254,8 @@ struct result {
 
 extern const char *module;
 extern const struct result *result;
+
+u64 now(void);			/* ns of CLOCK_MONOTONIC */
 
 void exec_init(void);
 void exec_exit(void);		/* nothing runs, nothing is open */

@@ -133,12 +133,14 @@ static bool run(const struct prog *p)
 	return false;
 }
 
-static void keep(const struct prog *p)
+static void keep_if_new(const struct prog *p, bool tell)
 {
-	if (n_corpus == MOST_KEPT)
+	if (!cover_new() || n_corpus == MOST_KEPT)
 		return;
 	prog_print(p, text, sizeof(text));
 	corpus[n_corpus++] = strdup(text);
+	if (tell)
+		print_marked('+', text);
 }
 
 /* ------------------------------------------------------------------------ */
@@ -198,11 +200,7 @@ static bool start_from(const struct prog *p)
 {
 	if (!run(p))
 		return false;
-	if (cover_new(true)) {
-		keep(p);
-		if (!trace)
-			print_marked('+', corpus[n_corpus - 1]);
-	}
+	keep_if_new(p, !trace);
 	return true;
 }
 
@@ -224,10 +222,7 @@ static bool repeat(const struct prog *p)
 
 static time_t clock_s(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
+	return now() / 1000000000;
 }
 
 static void report(time_t since)
@@ -271,10 +266,7 @@ static bool fuzz(unsigned int seconds)
 		next(&p);
 		if (!run(&p))
 			return false;
-		if (cover_new(true)) {
-			keep(&p);
-			print_marked('+', corpus[n_corpus - 1]);
-		}
+		keep_if_new(&p, true);
 		if (clock_s() - told >= 60) {
 			told = clock_s();
 			report(start);

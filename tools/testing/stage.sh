@@ -42,14 +42,28 @@ stage() {
 # sum - the last lines, and whether all passed
 sum() {
 	echo
-	printf '# %s\n' "${notes[@]}"
+	[ ${#notes[@]} -eq 0 ] || printf '# %s\n' "${notes[@]}"
 	echo "$passed passed, $failed failed"
 	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
 
-# compile_profile FILE - a label for tests that change theirs; without it they
-# say so and are skipped
+# compile_profile - a label for tests that change theirs; without it they say so
+# and are skipped
+with_profile=()
 compile_profile() {
-	PATH=$PATH:/usr/sbin:/sbin apparmor_parser -Q -K -o "$1" \
-		tools/testing/selftests/kdbus/apparmor-profile 2>/dev/null || rm -f "$1"
+	local file=$BUILD/tests/apparmor-profile
+
+	PATH=$PATH:/usr/sbin:/sbin apparmor_parser -Q -K -o "$file" \
+		tools/testing/selftests/kdbus/apparmor-profile 2>/dev/null &&
+		with_profile=(--add "$file:/lib/kdbus-test.apparmor")
+}
+
+# vm_tests PROGRAM VM_RUN_ARGUMENT... - a machine with the tests and what they need
+vm_tests() {
+	local program=$1
+	shift
+
+	tools/testing/vm/vm-run --smp 2 --add "$program:/bin/kdbus-test" \
+		--add tools/testing/vm/unload-after:/bin/unload-after \
+		"${with_profile[@]}" "$@"
 }

@@ -43,6 +43,18 @@ debian_sources() {
 	done
 }
 
+# debian_bootstrap SUITE DIR PACKAGE... - make a small Debian in DIR, with packages
+debian_bootstrap() {
+	local suite=$1 dir=$2 key uri
+	shift 2
+
+	# deb [signed-by=KEY] URI SUITE main
+	read -r _ key uri _ < <(debian_sources "$suite")
+	key=${key#*=}
+	debootstrap --variant=minbase --keyring="${key%]}" \
+		--include="$(IFS=,; echo "$*")" "$suite" "$dir" "$uri"
+}
+
 # apt_use NAME ARCH SUITE... - let the functions below look there
 #
 # NAME is for the directory of its state. Of several versions, the newest counts.
