@@ -68,6 +68,16 @@ int reply(struct conn *c, u64 dst, u64 cookie_reply)
 	return conn_send(c, &m);
 }
 
+int reply_as(uid_t uid, struct conn *c, u64 dst, u64 cookie_reply)
+{
+	int ret;
+
+	kt_become(uid);
+	ret = reply(c, dst, cookie_reply);
+	kt_become(0);
+	return ret;
+}
+
 int send_name(struct conn *c, const char *name, u64 cookie)
 {
 	struct blob m;
@@ -150,16 +160,21 @@ void expect_empty(struct conn *c)
 		 m->src_id, m->cookie, m->cookie_reply);
 }
 
-u64 pool_used(struct conn *c)
+u64 fdinfo(const struct conn *c, const char *key)
 {
 	char path[64], buf[1024];
 	const char *line;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", c->fd);
 	kt_assert(kt_read_file(path, buf, sizeof(buf)) > 0, "no %s", path);
-	line = strstr(buf, "pool-used:");
-	kt_assert(line, "no pool-used in %s", path);
-	return strtoull(line + strlen("pool-used:"), NULL, 10);
+	line = strstr(buf, key);
+	kt_assert(line, "no %s in %s", key, path);
+	return strtoull(line + strlen(key), NULL, 10);
+}
+
+u64 pool_used(const struct conn *c)
+{
+	return fdinfo(c, "pool-used:");
 }
 
 /* ------------------------------------------------------------------------ */

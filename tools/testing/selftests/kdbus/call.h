@@ -25,6 +25,7 @@ int request(struct conn *c, u64 dst, u64 cookie, u64 deadline);
 int request_name(struct conn *c, const char *name, u64 cookie, u64 deadline);
 void reply_init(struct blob *m, u64 dst, u64 cookie_reply);
 int reply(struct conn *c, u64 dst, u64 cookie_reply);
+int reply_as(uid_t uid, struct conn *c, u64 dst, u64 cookie_reply);
 int send_name(struct conn *c, const char *name, u64 cookie);
 
 bool is_note(const struct kdbus_msg *m, u64 type);
@@ -34,7 +35,8 @@ void expect_note(struct conn *c, u64 type, u64 cookie);
 void expect_msg(struct conn *c, u64 cookie, u64 cookie_reply);
 void expect_empty(struct conn *c);
 void wait_readable(struct conn *c);
-u64 pool_used(struct conn *c);
+u64 fdinfo(const struct conn *c, const char *key);	/* as "queued:" */
+u64 pool_used(const struct conn *c);
 
 /* a synchronous request in a thread */
 struct call {

@@ -83,6 +83,13 @@ void cast_init(struct blob *b, u64 cookie)
 	msg_bloom(b, KT_BLOOM_SIZE);
 }
 
+void cast_set(struct blob *b, unsigned int bit)
+{
+	struct kdbus_item *filter = (void *)(b->raw + sizeof(b->msg));
+
+	filter->data64[1 + bit / 64] |= 1ULL << bit % 64;
+}
+
 int cast(struct conn *c, u64 cookie)
 {
 	struct blob b;
@@ -173,13 +180,11 @@ void allow_fds(unsigned int n)
 
 bool hears_bit(struct conn *from, struct conn *to, unsigned int bit)
 {
-	struct kdbus_item *filter;
 	unsigned int n;
 	struct blob m;
 
 	cast_init(&m, bit);
-	filter = (void *)(m.raw + sizeof(struct kdbus_msg));
-	filter->data64[1 + bit / 64] = 1ULL << bit % 64;
+	cast_set(&m, bit);
 	kt_assert_ret(conn_send(from, &m), 0, "broadcast");
 	n = conn_drain(to);
 	kt_check(n <= 1, "bit %u: broadcast came %u times", bit, n);

@@ -23,6 +23,7 @@ void rule_name_change(struct blob *b, u64 type, u64 old_id, u64 new_id,
 
 /* a broadcast with a filter of KT_BLOOM_SIZE zeroes */
 void cast_init(struct blob *b, u64 cookie);
+void cast_set(struct blob *b, unsigned int bit);	/* in that filter */
 int cast(struct conn *c, u64 cookie);
 /* send a broadcast with one bit in its filter; does it arrive? */
 bool hears_bit(struct conn *from, struct conn *to, unsigned int bit);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Faults at each place in turn: see fault-util.h */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "fault-util.h"
+#include "meta-util.h"
 
 #define MOST_FAULTS	3000
 
@@ -122,41 +122,7 @@ bool fault_explains(unsigned int errs, int ret)
 /* ------------------------------------------------------------------------ */
 /* What there is */
 
-unsigned int fault_count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	kt_assert(dir, "/proc/self/fd: %m");
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
-u64 fault_info(const struct conn *c, const char *what)
-{
-	char path[64], buf[1024];
-	const char *line;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", c->fd);
-	kt_assert(kt_read_file(path, buf, sizeof(buf)) > 0, "no %s", path);
-	line = strstr(buf, what);
-	kt_assert(line, "no %s in %s", what, path);
-	return strtoull(line + strlen(what), NULL, 10);
-}
-
-struct snap {
-	unsigned int fds;
-	int lowest;		/* number that is free: others can be reserved */
-	struct {
-		u64 used, queued, arrivals;
-	} c[FAULT_CONNS + 1];
-	size_t size;
-	u8 names[4096];
-};
-
-static void snap_names(struct fault_world *w, struct snap *s)
+static void snap_names(struct fault_world *w, struct fault_snap *s)
 {
 	const struct kdbus_name_list *l;
 	u64 off;
@@ -170,16 +136,17 @@ static void snap_names(struct fault_world *w, struct snap *s)
 	kt_assert_ret(conn_free(&w->watch, off), 0, "FREE");
 }
 
-static void snap_conn(struct snap *s, unsigned int i, const struct conn *c)
+static void snap_conn(struct fault_snap *s, unsigned int i,
+		      const struct conn *c)
 {
 	if (!c->pool)
 		return;
-	s->c[i].used = fault_info(c, "pool-used:");
-	s->c[i].queued = fault_info(c, "queued:");
-	s->c[i].arrivals = fault_info(c, "arrivals:");
+	s->c[i].used = fdinfo(c, "pool-used:");
+	s->c[i].queued = fdinfo(c, "queued:");
+	s->c[i].arrivals = fdinfo(c, "arrivals:");
 }
 
-static void snap(struct fault_world *w, struct snap *s)
+void fault_snap(struct fault_world *w, struct fault_snap *s)
 {
 	unsigned int i;
 
@@ -189,20 +156,19 @@ static void snap(struct fault_world *w, struct snap *s)
 	for (i = 0; i < FAULT_CONNS; i++)
 		snap_conn(s, i, &w->c[i]);
 	snap_conn(s, FAULT_CONNS, &w->watch);
-	s->fds = fault_count_fds();
+	s->fds = kt_count_fds();
 	s->lowest = dup(STDOUT_FILENO);
 	kt_assert(s->lowest >= 0, "dup: %m");
 	close(s->lowest);
 }
 
-/* @all: not only what is in use */
-static void compare(struct fault_world *w, const struct snap *s, bool all,
-		    const char *name, unsigned int n, const char *when)
+void fault_compare(struct fault_world *w, const struct fault_snap *s, bool all,
+		   const char *name, unsigned int n, const char *when)
 {
-	static struct snap now;
+	static struct fault_snap now;
 	unsigned int i;
 
-	snap(w, &now);
+	fault_snap(w, &now);
 	kt_check(now.fds == s->fds && now.lowest == s->lowest,
 		 "%s, fault %u, %s: %u descriptors, %d is free, not %u, %d",
 		 name, n, when, now.fds, now.lowest, s->fds, s->lowest);
@@ -231,17 +197,13 @@ void fault_open(struct fault_world *w, unsigned int i, uid_t uid, u64 flags,
 		u64 attach)
 {
 	struct conn *c = &w->c[i];
-	struct blob b;
 
 	memset(c, 0, sizeof(*c));
 	kt_become(uid);
 	kt_assert_ret(conn_try_open(c, &w->bus, flags, FAULT_POOL), 0, "HELLO");
 	kt_become(0);
-	if (!attach)
-		return;
-	blob_init(&b, sizeof(struct kdbus_cmd_update));
-	blob_add(&b, KDBUS_ITEM_ATTACH_FLAGS, &attach, sizeof(attach));
-	kt_assert_ret(kt_cmd(c->fd, KDBUS_CMD_CONN_UPDATE, &b), 0, "mask");
+	if (attach)
+		update_mask(c, attach);
 }
 
 void fault_close(struct fault_world *w, unsigned int i)
@@ -305,14 +267,11 @@ void fault_end(struct fault_world *w)
 	close(control);
 }
 
-u64 fault_take(struct conn *c)
+void fault_close_files(const struct kdbus_msg *m)
 {
 	const struct kdbus_item *item;
-	const struct kdbus_msg *m;
-	u64 off, cookie;
 	size_t i;
 
-	m = conn_recv_msg(c, &off);
 	for_each_item(item, m) {
 		if (item->type == KDBUS_ITEM_PAYLOAD_MEMFD)
 			kt_check(!close(item->memfd.fd), "memory file: %m");
@@ -321,6 +280,15 @@ u64 fault_take(struct conn *c)
 		for (i = 0; i < (item->size - HDR) / sizeof(int); i++)
 			kt_check(!close(item->fds[i]), "descriptor: %m");
 	}
+}
+
+u64 fault_take(struct conn *c)
+{
+	const struct kdbus_msg *m;
+	u64 off, cookie;
+
+	m = conn_recv_msg(c, &off);
+	fault_close_files(m);
 	cookie = m->cookie;
 	kt_assert_ret(conn_free(c, off), 0, "FREE");
 	return cookie;
@@ -341,7 +309,7 @@ unsigned int fault_drop(struct conn *c)
 struct round {
 	const struct fault_scene *s;
 	unsigned int n;
-	struct snap start, ready;
+	struct fault_snap start, ready;
 	unsigned int faults, failures;
 };
 
@@ -354,7 +322,7 @@ static void failed(struct fault_world *w, struct round *r, int ret, bool fault)
 	kt_check(fault_explains(s->errs, ret), "%s, fault %u: %s (%d)",
 		 s->name, r->n, kt_err(ret), ret);
 	if (!(ret == -EFAULT && s->half && s->half(w))) {
-		compare(w, &r->ready, true, s->name, r->n, "failed");
+		fault_compare(w, &r->ready, true, s->name, r->n, "failed");
 		if (s->still)
 			s->still(w);
 	}
@@ -375,10 +343,10 @@ static bool one_round(struct fault_world *w, struct round *r)
 	bool fault;
 	int ret;
 
-	snap(w, &r->start);
+	fault_snap(w, &r->start);
 	if (s->before)
 		s->before(w);
-	snap(w, &r->ready);
+	fault_snap(w, &r->ready);
 	fault_arm(nth_file, r->n);
 	ret = s->call(w);
 	fault = fault_disarm(nth_file) && r->n;
@@ -388,7 +356,7 @@ static bool one_round(struct fault_world *w, struct round *r)
 	if (s->after)
 		s->after(w, fault && !ret);
 	drain_watch(w);
-	compare(w, &r->start, false, s->name, r->n, "undone");
+	fault_compare(w, &r->start, false, s->name, r->n, "undone");
 	return fault;
 }
 

@@ -76,8 +76,23 @@ bool fault_disarm(int file);	/* was there a fault? */
 bool fault_flood(bool on);
 bool fault_explains(unsigned int errs, int ret);
 
-unsigned int fault_count_fds(void);
-u64 fault_info(const struct conn *c, const char *what);	/* of fdinfo */
+/* what there is, to be the same again later */
+struct fault_snap {
+	unsigned int fds;
+	int lowest;		/* number that is free: others can be reserved */
+	struct {
+		u64 used, queued, arrivals;
+	} c[FAULT_CONNS + 1];
+	size_t size;
+	u8 names[4096];
+};
+
+void fault_snap(struct fault_world *w, struct fault_snap *s);
+/* @all: not only what is in use; the rest is for messages */
+void fault_compare(struct fault_world *w, const struct fault_snap *s, bool all,
+		   const char *name, unsigned int n, const char *when);
+
+void fault_close_files(const struct kdbus_msg *m);
 /* receive the next message, close its files, free it: its cookie */
 u64 fault_take(struct conn *c);
 /* throw all messages away: how many there were */

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Stress: did everything arrive that had to, and nothing else? See stress.h */
 
-#include <string.h>
-
 #include "stress.h"
 
 enum fate { SENT, MAYBE, NOT };

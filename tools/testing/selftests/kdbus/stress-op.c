@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fault-util.h"
 #include "meta-util.h"
 #include "stress.h"
 
@@ -60,11 +59,6 @@ void st_open(struct st_worker *w, struct st_slot *s)
 	st_trace("HELLO", s->c.id, fds, 0);
 }
 
-u64 st_lost(const struct conn *c)
-{
-	return fault_info(c, "lost:");
-}
-
 /* nobody else may use the descriptor when it goes away */
 static void shut(struct st_slot *s)
 {
@@ -89,7 +83,7 @@ void st_close(struct st_slot *s, bool byebye)
 		st_trace("BYEBYE", s->c.id, byebye, ret);
 		st_check(!ret || ret == -EBUSY, "BYEBYE: %s", kt_err(ret));
 	} while (byebye && ret);
-	inc->lost = st_lost(&s->c);
+	inc->lost = fdinfo(&s->c, "lost:");
 	inc->end = byebye ? ST_BYEBYE : ST_CLOSED;
 	if (byebye)
 		st_check(conn_recv(&s->c, NULL) == -ECONNRESET,

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "fault-util.h"
 #include "stress.h"
@@ -111,20 +110,6 @@ static const struct kdbus_item *check_payload(const struct kdbus_msg *m,
 		i = next(m, i);
 	}
 	return check_files(m, i, r, files);
-}
-
-static void close_files(const struct kdbus_msg *m)
-{
-	const struct kdbus_item *i;
-
-	for_each_item(i, m) {
-		if (i->type == KDBUS_ITEM_PAYLOAD_MEMFD)
-			close(i->memfd.fd);
-		if (i->type == KDBUS_ITEM_FDS) {
-			close(i->fds[0]);
-			close(i->fds[1]);
-		}
-	}
 }
 
 /* ------------------------------------------------------------------------ */
@@ -244,7 +229,7 @@ u32 st_look(const struct kdbus_msg *m, bool files)
 		return 0;
 	check_message(m, r, files);
 	if (files)
-		close_files(m);
+		fault_close_files(m);
 	return m->cookie;
 }
 
@@ -408,7 +393,7 @@ static void take(struct st_slot *s, u64 off, bool urgent, u64 before)
 	if (!r)
 		return;
 	seq = check_message(m, r, true);
-	close_files(m);
+	fault_close_files(m);
 	check_order(s, m, r, seq, urgent, before);
 	check_me(s, r, cookie);
 	count(s, r, cookie);
@@ -449,7 +434,7 @@ void st_answered(struct st_slot *s, const struct st_rec *request, u64 off)
 	st_check(&st->recs[r->to - 1] == request,
 		 "message %llu is the answer to %u", m->cookie, r->to);
 	check_message(m, r, true);
-	close_files(m);
+	fault_close_files(m);
 	count(s, r, m->cookie);
 	keep(s, off);
 }

@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "fault-util.h"
 #include "meta-util.h"
 #include "stress.h"
 
@@ -126,7 +125,7 @@ static void settle(struct st_slot *s)
 	do {
 		usleep(ST_LONGEST * 1000 / 4);
 		st_drain(s);
-		st->incs[s->c.id].lost = st_lost(&s->c);
+		st->incs[s->c.id].lost = fdinfo(&s->c, "lost:");
 	} while (unheard(s) > st->incs[s->c.id].lost && kt_now_ms() < end &&
 		 !kt->failures);
 }
@@ -144,7 +143,7 @@ static void check_pools(struct st_worker *w)
 		st_check(!pool_used(c), "pool of %llu: %llu bytes are used",
 			 c->id, pool_used(c));
 		conn_check_pool_empty(&w->slots[!i].c, c);
-		st_check(fault_info(c, "queued:") == 0, "queued");
+		st_check(fdinfo(c, "queued:") == 0, "queued");
 	}
 }
 
@@ -184,7 +183,7 @@ static int user(void *arg)
 	struct st_worker *w = calloc(ST_THREADS, sizeof(*w));
 	pthread_t t[ST_THREADS];
 
-	was = fault_count_fds();
+	was = kt_count_fds();
 	for (i = 0; i < ST_THREADS; i++) {
 		w[i].user = nr;
 		w[i].nr = nr * ST_THREADS + i;
@@ -196,9 +195,9 @@ static int user(void *arg)
 	for (i = 0; i < ST_THREADS; i++)
 		kt_join(t[i]);
 	if (!kt->failures)
-		kt_check(fault_count_fds() == was,
+		kt_check(kt_count_fds() == was,
 			 "user %u has %u descriptors instead of %u", uids[nr],
-			 fault_count_fds(), was);
+			 kt_count_fds(), was);
 	return 0;
 }
 
@@ -298,7 +297,7 @@ static void close_monitor(pthread_t thread)
 	kt_join(thread);
 	if (!st->profile->watched)
 		return;
-	monitor_lost = st_lost(&monitor);
+	monitor_lost = fdinfo(&monitor, "lost:");
 	st_check(!pool_used(&monitor), "pool of the monitor");
 	conn_close(&monitor);
 }
@@ -335,7 +334,7 @@ static void tell_numbers(void)
 
 void st_run(const struct st_profile *profile)
 {
-	unsigned int i, fds = fault_count_fds();
+	unsigned int i, fds = kt_count_fds();
 	pthread_t watcher, ruler;
 	pid_t pids[ST_USERS];
 
@@ -362,8 +361,8 @@ void st_run(const struct st_profile *profile)
 	conn_close(&holders[0]);
 	conn_close(&holders[1]);
 	bus_close(&st_bus);
-	kt_check(fault_count_fds() == fds, "%u descriptors instead of %u",
-		 fault_count_fds(), fds);
+	kt_check(kt_count_fds() == fds, "%u descriptors instead of %u",
+		 kt_count_fds(), fds);
 	kt_check(!path_exists(st_bus.path), "the bus is still there");
 	tell_numbers();
 	kt_check(st->received > 0, "nothing was received");

@@ -182,7 +182,6 @@ enum st_op {
 void st_op(struct st_worker *w);
 void st_open(struct st_worker *w, struct st_slot *s);
 void st_close(struct st_slot *s, bool byebye);
-u64 st_lost(const struct conn *c);
 
 /* stress-send.c */
 void st_send(struct st_worker *w, struct st_slot *s, enum st_kind kind,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The files with tests, in the order in which they run */
+/* The files with tests, in the order in which they run; some share a suite */
 
 #include "suites.h"
 
@@ -40,7 +40,11 @@ void (*const kt_suites[])(void) = {
 	suite_memcg,
 	suite_reply,
 	suite_sync,
+	suite_sync_signal,
+	suite_sync_fail,
 	suite_hours,
+	suite_hours_signal,
+	suite_name_cmd,
 	suite_names,
 	suite_match,
 	suite_bloom,
@@ -101,6 +105,7 @@ void (*const kt_suites[])(void) = {
 	suite_fault_make,
 	suite_fault_send,
 	suite_fault_name,
+	suite_fault_update,
 	suite_fault_sync,
 	suite_fault_turn,
 	suite_fault_close,

@@ -4,10 +4,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -391,7 +389,7 @@ END_TEST
 struct sleeper {
 	struct conn c;
 	pid_t tid;
-	long slept;		/* times it gave up the processor until then */
+	u64 slept;		/* times it gave up the processor until then */
 	short revents;
 };
 
@@ -404,20 +402,6 @@ static void *sleeps(void *arg)
 	poll(&p, 1, 20000);
 	s->revents = p.revents;
 	return NULL;
-}
-
-/* of a thread that sleeps: it is not asked itself, nor woken */
-static long times_slept(pid_t tid)
-{
-	static const char what[] = "\nvoluntary_ctxt_switches:";
-	char path[64], buf[4096];
-	const char *p;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
-	kt_assert(kt_read_file(path, buf, sizeof(buf)) > 0, "%s: %m", path);
-	p = strstr(buf, what);
-	kt_assert(p, "no number of switches");
-	return atol(p + strlen(what));
 }
 
 static void sleeper_start(struct sleeper *s, pthread_t *thread,
@@ -437,12 +421,10 @@ static void sleeper_start(struct sleeper *s, pthread_t *thread,
 
 static void cast_bit(unsigned int bit, u64 cookie)
 {
-	struct kdbus_item *filter;
 	struct blob m;
 
 	cast_init(&m, cookie);
-	filter = (void *)(m.raw + sizeof(struct kdbus_msg));
-	filter->data64[1 + bit / 64] = 1ULL << bit % 64;
+	cast_set(&m, bit);
 	kt_assert_ret(conn_send(&a, &m), 0, "broadcast");
 }
 
@@ -459,13 +441,13 @@ START_TEST(not_woken)
 	/* so that they are asleep, not about to be */
 	usleep(200000);
 	for (i = 0; i < 8; i++)
-		s[i].slept = times_slept(s[i].tid);
+		s[i].slept = kt_times_slept(s[i].tid);
 	match_all(&r[0]);
 	for (i = 0; i < 100; i++)
 		cast_bit(100 + i, i);
 	kt_check(conn_drain(&r[0]) == 100, "not all were sent");
 	for (i = 0; i < 8; i++) {
-		kt_check(times_slept(s[i].tid) == s[i].slept,
+		kt_check(kt_times_slept(s[i].tid) == s[i].slept,
 			 "sleeper %d was woken", i);
 		cast_bit(i, 1000 + i);
 	}

@@ -53,6 +53,13 @@ static void check_gone(struct fault_world *w)
 	kt_check_ret(info_id(&w->watch, gone.id), -ENXIO, "it is there");
 }
 
+static void take_over(struct fault_world *w)
+{
+	kt_check(name_owner(&w->watch, NAME, NULL) == w->c[STAYS].id,
+		 "who waited is not the owner");
+	kt_check_ret(name_release(&w->c[STAYS], NAME), 0, "NAME_RELEASE");
+}
+
 /* messages with files, requests in both directions, matches, a name */
 static void busy_before(struct fault_world *w)
 {
@@ -78,9 +85,7 @@ static void busy_after(struct fault_world *w, bool fault)
 
 	check_gone(w);
 	kt_check(n == QUEUED || (fault && n < QUEUED), "told %u times", n);
-	kt_check(name_owner(&w->watch, NAME, NULL) == w->c[STAYS].id,
-		 "who waited is not the owner");
-	kt_check_ret(name_release(&w->c[STAYS], NAME), 0, "NAME_RELEASE");
+	take_over(w);
 }
 
 static void idle_before(struct fault_world *w)
@@ -95,9 +100,7 @@ static void idle_after(struct fault_world *w, bool fault)
 {
 	(void)fault;
 	check_gone(w);
-	kt_check(name_owner(&w->watch, NAME, NULL) == w->c[STAYS].id,
-		 "who waited is not the owner");
-	kt_check_ret(name_release(&w->c[STAYS], NAME), 0, "NAME_RELEASE");
+	take_over(w);
 	kt_check(!close(w->fd), "close: %m");
 }
 

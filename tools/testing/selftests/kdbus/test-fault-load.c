@@ -34,12 +34,8 @@ static int open_module(void)
 
 static void need_no_kmemleak(void)
 {
-	char line[4096];
-
-	kt_assert(kt_read_file("/proc/cmdline", line, sizeof(line)) > 0,
-		  "no /proc/cmdline");
-	if (access("/sys/kernel/debug/kmemleak", F_OK) == 0 &&
-	    !strstr(line, "kmemleak=off"))
+	if (path_exists("/sys/kernel/debug/kmemleak") &&
+	    !kt_booted_with("kmemleak=off"))
 		kt_skip("kmemleak would report what the kernel leaks: no kmemleak=off");
 }
 
@@ -86,7 +82,7 @@ static unsigned int count_faults(int file, int fd)
 
 START_TEST(load_and_fail)
 {
-	unsigned int n, total, refused = 0, done = 0;
+	unsigned int n, first, total, refused = 0, done = 0;
 	int fd = open_module(), file, ret;
 
 	fault_need();
@@ -95,7 +91,8 @@ START_TEST(load_and_fail)
 	unload();
 	total = count_faults(file, fd);
 	unload();
-	for (n = total > LATEST ? total - LATEST : 1; n <= total; n++) {
+	first = total > LATEST ? total - LATEST : 1;
+	for (n = first; n <= total; n++) {
 		fault_arm(file, n);
 		ret = load(fd);
 		fault_disarm(file);
@@ -109,8 +106,8 @@ START_TEST(load_and_fail)
 		check_gone(n);
 	}
 	kt_assert_ret(load(fd), 0, "finit_module");
-	printf("# %u of %u faults: %u times refused, %u times not\n",
-	       n - (total > LATEST ? total - LATEST : 1), total, refused, done);
+	kt_note("%u of %u faults: %u times refused, %u times not", n - first,
+		total, refused, done);
 	kt_check(refused > 20, "only %u faults were felt", refused);
 }
 END_TEST

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Faults while names, matches and policies change, and while one asks */
-
-#include <string.h>
-#include <unistd.h>
+/* Faults while names change hands, and while one asks */
 
 #include "fault-util.h"
 #include "suites.h"
 
 #define NAME	"fault.name"
 
-/* connections: who asks, another, an activator, a user without privileges */
-enum { ASKS, OTHER, ACT, USER };
+/* connections: who asks, another, an activator */
+enum { ASKS, OTHER, ACT };
 
 static struct fault_world w;
 
 #define CAN	.errs = CAN_MEM | CAN_FAULT
+
+static void open_two(void)
+{
+	fault_world(&w);
+	fault_open(&w, ASKS, FAULT_OWNER, 0, 0);
+	fault_open(&w, OTHER, FAULT_OWNER, 0, 0);
+}
 
 static u64 owner(struct fault_world *w)
 {
@@ -105,9 +109,7 @@ START_TEST(names)
 		  .after = give_after },
 	};
 
-	fault_world(&w);
-	fault_open(&w, ASKS, FAULT_OWNER, 0, 0);
-	fault_open(&w, OTHER, FAULT_OWNER, 0, 0);
+	open_two();
 	fault_run_all(&w, scenes, ARRAY_SIZE(scenes));
 	fault_end(&w);
 }
@@ -129,7 +131,7 @@ static void act_before(struct fault_world *w)
 	for (i = 1; i <= MOVES; i++)
 		kt_check_ret(request_name(&w->c[OTHER], NAME, i, NEVER), 0,
 			     "request %llu", i);
-	kt_check(fault_info(act, "queued:") == MOVES, "not all wait");
+	kt_check(fdinfo(act, "queued:") == MOVES, "not all wait");
 }
 
 static void act_still(struct fault_world *w)
@@ -164,14 +166,14 @@ static void back_before(struct fault_world *w)
 {
 	act_before(w);
 	kt_check_ret(acquire_call(w), 0, "NAME_ACQUIRE");
-	kt_check(fault_info(&w->c[ASKS], "queued:") == MOVES, "did not move");
+	kt_check(fdinfo(&w->c[ASKS], "queued:") == MOVES, "did not move");
 }
 
 /* all went back, or none and the name is gone */
 static void back_after(struct fault_world *w, bool fault)
 {
-	u64 here = fault_info(&w->c[ASKS], "queued:");
-	u64 there = fault_info(&w->c[ACT], "queued:"), id = owner(w);
+	u64 here = fdinfo(&w->c[ASKS], "queued:");
+	u64 there = fdinfo(&w->c[ACT], "queued:"), id = owner(w);
 
 	if (here) {
 		kt_check(fault, "nothing moved");
@@ -199,9 +201,7 @@ START_TEST(activator)
 		  .still = owned, .after = back_after },
 	};
 
-	fault_world(&w);
-	fault_open(&w, ASKS, FAULT_OWNER, 0, 0);
-	fault_open(&w, OTHER, FAULT_OWNER, 0, 0);
+	open_two();
 	fault_run_all(&w, scenes, ARRAY_SIZE(scenes));
 	fault_end(&w);
 }
@@ -272,200 +272,8 @@ START_TEST(questions)
 		  .call = creator_call },
 	};
 
-	fault_world(&w);
-	fault_open(&w, ASKS, FAULT_OWNER, 0, 0);
-	fault_open(&w, OTHER, FAULT_OWNER, 0, 0);
+	open_two();
 	kt_check_ret(name_acquire(&w.c[OTHER], NAME, 0), 0, "NAME_ACQUIRE");
-	fault_run_all(&w, scenes, ARRAY_SIZE(scenes));
-	fault_end(&w);
-}
-END_TEST
-
-/* ------------------------------------------------------------------------ */
-/* Updates */
-
-static void mask_init(struct blob *b, u64 mask)
-{
-	blob_init(b, sizeof(struct kdbus_cmd_update));
-	blob_add(b, KDBUS_ITEM_ATTACH_FLAGS, &mask, sizeof(mask));
-}
-
-static void mask_before(struct fault_world *w)
-{
-	mask_init(&w->cmd, KDBUS_ATTACH_CREDS);
-}
-
-static int update_call(struct fault_world *w)
-{
-	return kt_cmd(w->c[ASKS].fd, KDBUS_CMD_CONN_UPDATE, &w->cmd);
-}
-
-static bool is_told(struct fault_world *w)
-{
-	struct conn *c = &w->c[ASKS];
-	bool told;
-	u64 off;
-
-	kt_check_ret(conn_send_bytes(c, c->id, 1, NULL, 0), 0, "to oneself");
-	told = item_find(conn_recv_msg(c, &off), KDBUS_ITEM_CREDS, 0);
-	kt_check_ret(conn_free(c, off), 0, "FREE");
-	return told;
-}
-
-static void mask_still(struct fault_world *w)
-{
-	kt_check(!is_told(w), "the mask changed");
-}
-
-static void mask_after(struct fault_world *w, bool fault)
-{
-	struct blob b;
-
-	(void)fault;
-	kt_check(is_told(w), "the mask did not change");
-	mask_init(&b, 0);
-	kt_check_ret(kt_cmd(w->c[ASKS].fd, KDBUS_CMD_CONN_UPDATE, &b), 0,
-		     "back");
-}
-
-static void policy_before(struct fault_world *w)
-{
-	policy_update_init(&w->cmd, "b.c u1001:o u5:t g6:s u7:t w:s");
-}
-
-static int policy_call(struct fault_world *w)
-{
-	return kt_cmd(w->c[OTHER].fd, KDBUS_CMD_CONN_UPDATE, &w->cmd);
-}
-
-static void may_own(struct fault_world *w, const char *yes, const char *no)
-{
-	kt_check_ret(name_acquire(&w->c[USER], no, 0), -EPERM, "%s", no);
-	kt_check_ret(name_acquire(&w->c[USER], yes, 0), 0, "%s", yes);
-	kt_check_ret(name_release(&w->c[USER], yes), 0, "%s", yes);
-}
-
-static void policy_still(struct fault_world *w)
-{
-	may_own(w, NAME, "b.c");
-}
-
-static void policy_after(struct fault_world *w, bool fault)
-{
-	(void)fault;
-	may_own(w, "b.c", NAME);
-	kt_check_ret(conn_update(&w->c[OTHER], NAME " u1001:o"), 0, "back");
-	policy_still(w);
-}
-
-START_TEST(updates)
-{
-	static const struct fault_scene scenes[] = {
-		{ .name = "CONN_UPDATE mask", CAN, .before = mask_before,
-		  .call = update_call, .still = mask_still,
-		  .after = mask_after },
-		{ .name = "CONN_UPDATE policy", CAN, .before = policy_before,
-		  .call = policy_call, .still = policy_still,
-		  .after = policy_after },
-	};
-
-	fault_world(&w);
-	fault_open(&w, ASKS, FAULT_OWNER, 0, 0);
-	fault_open(&w, USER, FAULT_OTHER, 0, 0);
-	holder_open(&w.c[OTHER], &w.bus, NAME " u1001:o");
-	fault_run_all(&w, scenes, ARRAY_SIZE(scenes));
-	fault_end(&w);
-}
-END_TEST
-
-/* ------------------------------------------------------------------------ */
-/* Matches */
-
-static void match_before(struct fault_world *w)
-{
-	match_init(&w->cmd, 5, 0);
-	rule_bit(&w->cmd, 2 * KT_BLOOM_SIZE, 9);
-	rule_id(&w->cmd, w->c[OTHER].id);
-}
-
-static int add_call(struct fault_world *w)
-{
-	return match_add(&w->c[ASKS], &w->cmd);
-}
-
-static int remove_call(struct fault_world *w)
-{
-	return match_remove(&w->c[ASKS], 5);
-}
-
-static void hears_bits(struct fault_world *w, bool three, bool nine)
-{
-	kt_check(hears_bit(&w->c[OTHER], &w->c[ASKS], 3) == three, "bit 3");
-	kt_check(hears_bit(&w->c[OTHER], &w->c[ASKS], 9) == nine, "bit 9");
-}
-
-static void hears_none(struct fault_world *w)
-{
-	hears_bits(w, false, false);
-}
-
-static void hears_old(struct fault_world *w)
-{
-	hears_bits(w, true, false);
-}
-
-static void hears_new(struct fault_world *w)
-{
-	hears_bits(w, false, true);
-}
-
-static void add_after(struct fault_world *w, bool fault)
-{
-	(void)fault;
-	hears_new(w);
-	kt_check_ret(remove_call(w), 0, "MATCH_REMOVE");
-	kt_check_ret(remove_call(w), -ENOENT, "there was one");
-}
-
-static void replacing_before(struct fault_world *w)
-{
-	struct blob b;
-
-	match_init(&b, 5, 0);
-	rule_bit(&b, KT_BLOOM_SIZE, 3);
-	kt_check_ret(match_add(&w->c[ASKS], &b), 0, "MATCH_ADD");
-	match_before(w);
-	((struct kdbus_cmd_match *)&w->cmd)->flags = KDBUS_MATCH_REPLACE;
-}
-
-static void remove_before(struct fault_world *w)
-{
-	match_before(w);
-	kt_check_ret(add_call(w), 0, "MATCH_ADD");
-}
-
-static void remove_after(struct fault_world *w, bool fault)
-{
-	(void)fault;
-	hears_none(w);
-}
-
-START_TEST(matches)
-{
-	static const struct fault_scene scenes[] = {
-		{ .name = "MATCH_ADD", CAN, .before = match_before,
-		  .call = add_call, .still = hears_none, .after = add_after },
-		{ .name = "MATCH_ADD replace", CAN,
-		  .before = replacing_before, .call = add_call,
-		  .still = hears_old, .after = add_after },
-		{ .name = "MATCH_REMOVE", CAN, .before = remove_before,
-		  .call = remove_call, .still = hears_new,
-		  .after = remove_after },
-	};
-
-	fault_world(&w);
-	fault_open(&w, ASKS, FAULT_OWNER, 0, 0);
-	fault_open(&w, OTHER, FAULT_OWNER, 0, 0);
 	fault_run_all(&w, scenes, ARRAY_SIZE(scenes));
 	fault_end(&w);
 }
@@ -477,6 +285,4 @@ void suite_fault_name(void)
 	kt_test_slow(names, 180);
 	kt_test_slow(activator, 180);
 	kt_test_slow(questions, 180);
-	kt_test_slow(updates, 180);
-	kt_test_slow(matches, 180);
 }

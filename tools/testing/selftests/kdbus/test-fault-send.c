@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fault-util.h"
+#include "meta-util.h"
 #include "suites.h"
 
 #define NAME	"fault.name"
@@ -90,11 +91,8 @@ static void fresh_broadcast(struct fault_world *w)
 /* found by a bit of their filters: a list of receivers of its own */
 static void broadcast_bit(struct fault_world *w)
 {
-	struct kdbus_item *filter;
-
 	cast_init(&w->cmd, 7);
-	filter = (void *)((u8 *)&w->cmd.msg + sizeof(w->cmd.msg));
-	((u8 *)filter->bloom_filter.data)[0] = 1 << 3;
+	cast_set(&w->cmd, 3);
 	msg_vec(&w->cmd, payload, 3000);
 }
 
@@ -147,7 +145,7 @@ static void all_got(struct fault_world *w, bool fault)
 	unsigned int i, n = 0;
 
 	for (i = TO; i <= SPY; i++) {
-		u64 queued = w->c[i].pool ? fault_info(&w->c[i], "queued:") : 0;
+		u64 queued = w->c[i].pool ? fdinfo(&w->c[i], "queued:") : 0;
 
 		kt_check(queued <= 1, "receiver %u: %llu messages", i, queued);
 		if (queued)
@@ -179,13 +177,9 @@ static void open_pair(struct fault_world *w, u64 attach)
 /* nothing of what failed counts any more */
 static void check_quota(struct fault_world *w)
 {
-	u64 half = FAULT_POOL / 2, none = 0;
-	struct blob b;
+	u64 half = FAULT_POOL / 2;
 
-	blob_init(&b, sizeof(struct kdbus_cmd_update));
-	blob_add(&b, KDBUS_ITEM_ATTACH_FLAGS, &none, sizeof(none));
-	kt_assert_ret(kt_cmd(w->c[TO].fd, KDBUS_CMD_CONN_UPDATE, &b), 0,
-		      "mask");
+	update_mask(&w->c[TO], 0);
 	kt_check_ret(conn_send_want(&w->c[FROM], w->c[TO].id, payload, half), 0,
 		     "the share of a user");
 	kt_check(conn_drain(&w->c[TO]) == 1, "a stray message");
@@ -324,25 +318,16 @@ static void is_queued(struct fault_world *w)
 }
 
 /* received already: its files are open */
-static void close_files(struct fault_world *w, bool fault)
+static void close_files(struct fault_world *w)
 {
-	const struct kdbus_msg *m = conn_msg(&w->c[TO], w->off);
-	const struct kdbus_item *item;
-	unsigned int i;
-
-	(void)fault;
-	for_each_item(item, m) {
-		if (item->type == KDBUS_ITEM_PAYLOAD_MEMFD)
-			kt_check(!close(item->memfd.fd), "memory file: %m");
-		for (i = 0; item->type == KDBUS_ITEM_FDS && i < 4; i++)
-			kt_check(!close(item->fds[i]), "descriptor: %m");
-	}
+	fault_close_files(conn_msg(&w->c[TO], w->off));
 	drop_fd(w);
 }
 
 static void recv_after(struct fault_world *w, bool fault)
 {
-	close_files(w, fault);
+	(void)fault;
+	close_files(w);
 	kt_check_ret(free_call(w), 0, "FREE");
 }
 
@@ -357,7 +342,7 @@ static void receive_one(struct fault_world *w)
 {
 	queue_one(w);
 	kt_assert_ret(recv_call(w), 0, "MSG_RECV");
-	close_files(w, false);
+	close_files(w);
 }
 
 static void free_after(struct fault_world *w, bool fault)
@@ -414,15 +399,15 @@ static int grow(void *arg)
 	g->ret = recv_call(g->w);
 	g->fault = fault_disarm(file) && g->n;
 	close(file);
-	before = fault_count_fds();
+	before = kt_count_fds();
 	if (g->ret) {
 		is_queued(g->w);
 		kt_assert_ret(recv_call(g->w), 0, "MSG_RECV again");
 	}
 	recv_after(g->w, false);
 	if (g->ret)
-		kt_check(fault_count_fds() == before - 1, "fault %u: %u, not %u",
-			 g->n, fault_count_fds(), before - 1);
+		kt_check(kt_count_fds() == before - 1, "fault %u: %u, not %u",
+			 g->n, kt_count_fds(), before - 1);
 	return 0;
 }
 

@@ -2,7 +2,6 @@
 /* Faults on both sides of a synchronous request */
 
 #include <poll.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -18,41 +17,16 @@ static struct fault_world w;
 static u8 payload[5000];
 static int memfd;
 
-/* what is to be as it was after each round */
-struct use {
-	u64 fds;
-	u64 lowest;		/* number that is free: others can be reserved */
-	u64 from, to, queued;
-};
+/* as it was before, after each round */
+static struct fault_snap start;
 
-static struct use use_now(void)
+static void check_start(const char *name, unsigned int n)
 {
-	int lowest = dup(STDOUT_FILENO);
-
-	close(lowest);
-	return (struct use) {
-		.fds = fault_count_fds(),
-		.lowest = lowest,
-		.from = fault_info(&w.c[FROM], "pool-used:"),
-		.to = fault_info(&w.c[TO], "pool-used:"),
-		.queued = fault_info(&w.c[FROM], "queued:") +
-			  fault_info(&w.c[TO], "queued:"),
-	};
-}
-
-static void check_use(const struct use *was, unsigned int n)
-{
-	struct use now = use_now();
-
-	kt_check(!memcmp(&now, was, sizeof(now)),
-		 "fault %u: %llu descriptors, %llu is free, %llu and %llu bytes, %llu messages, not %llu, %llu, %llu, %llu, %llu",
-		 n, now.fds, now.lowest, now.from, now.to, now.queued, was->fds,
-		 was->lowest, was->from, was->to, was->queued);
+	fault_compare(&w, &start, false, name, n, "undone");
 }
 
 static void open_both(void)
 {
-	memset(&w, 0, sizeof(w));
 	fault_world(&w);
 	fault_open(&w, FROM, FAULT_OWNER, KDBUS_HELLO_ACCEPT_FD, ~0ULL);
 	fault_open(&w, TO, FAULT_OTHER, KDBUS_HELLO_ACCEPT_FD, ~0ULL);
@@ -82,15 +56,11 @@ static int answer(void)
 static void take_answer(u64 offset)
 {
 	const struct kdbus_msg *m = conn_msg(&w.c[FROM], offset);
-	const struct kdbus_item *item;
 
 	kt_check(m->cookie_reply == COOKIE, "reply to %llu", m->cookie_reply);
-	item = item_find(m, KDBUS_ITEM_PAYLOAD_MEMFD, 0);
-	kt_assert(item, "no memory file");
-	kt_check(!close(item->memfd.fd), "memory file: %m");
-	item = item_find(m, KDBUS_ITEM_FDS, 0);
-	kt_assert(item, "no descriptors");
-	kt_check(!close(item->fds[0]) && !close(item->fds[1]), "fds: %m");
+	kt_assert(item_find(m, KDBUS_ITEM_PAYLOAD_MEMFD, 0), "no memory file");
+	kt_assert(item_find(m, KDBUS_ITEM_FDS, 0), "no descriptors");
+	fault_close_files(m);
 	kt_check_ret(conn_free(&w.c[FROM], offset), 0, "FREE");
 }
 
@@ -165,17 +135,16 @@ START_TEST(asker)
 {
 	static struct asker a;
 	unsigned int failures = 0;
-	struct use use;
 
 	open_both();
 	a.ready = eventfd(0, EFD_CLOEXEC);
 	kt_assert(a.ready >= 0, "eventfd: %m");
 	kt_assert(!ask_once(&a), "without a fault: %s", kt_err(a.ret));
-	use = use_now();
+	fault_snap(&w, &start);
 	do {
 		a.n++;
 		failures += ask_once(&a);
-		check_use(&use, a.n);
+		check_start("a synchronous request", a.n);
 	} while (a.fault);
 	kt_note("a synchronous request: %u faults, %u failures", a.n - 1,
 		failures);
@@ -223,13 +192,12 @@ static bool answer_once(int file, unsigned int n, unsigned int *failures)
 static void answer_all(int file, const char *how)
 {
 	unsigned int n, failures = 0;
-	struct use use;
 
 	answer_once(file, 0, &failures);
 	kt_assert(!failures, "fails without a fault");
-	use = use_now();
+	fault_snap(&w, &start);
 	for (n = 1; answer_once(file, n, &failures); n++)
-		check_use(&use, n);
+		check_start("a synchronous answer", n);
 	kt_note("a synchronous answer%s: %u faults, %u failures", how, n - 1,
 		failures);
 	kt_check(failures, "no fault did harm");

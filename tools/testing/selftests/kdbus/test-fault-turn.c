@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Faults in commands that also free and receive */
 
-#include <string.h>
-
 #include "fault-util.h"
 #include "suites.h"
 #include "wait-util.h"
@@ -15,7 +13,7 @@ static u8 payload[5000];
 
 static u64 arrivals(void)
 {
-	return fault_info(&w.c[TO], "arrivals:");
+	return fdinfo(&w.c[TO], "arrivals:");
 }
 
 /* ------------------------------------------------------------------------ */
@@ -42,7 +40,7 @@ static bool recv_half(struct fault_world *w)
 		return false;
 	kt_check(recv_cmd.offset == NONE, "offset %#llx", recv_cmd.offset);
 	kt_check_ret(conn_free(&w->c[TO], w->off), -ENXIO, "not freed");
-	kt_check(fault_info(&w->c[TO], "queued:") == 1, "received");
+	kt_check(fdinfo(&w->c[TO], "queued:") == 1, "received");
 	return true;
 }
 
@@ -76,10 +74,8 @@ static u64 arrived;
 static void turn_before(struct fault_world *w)
 {
 	w->off = hold_one(&w->c[TO], &w->c[FROM], 50);
-	kt_assert_ret(conn_send_bytes(&w->c[TO], w->c[FROM].id, 1, "x", 1), 0,
-		      "send");
-	msg_init(&w->cmd, w->c[TO].id, 7);
-	w->cmd.msg.flags = TURN_RECV;
+	send_one(&w->c[TO], &w->c[FROM], 1);
+	turn_init(&w->cmd, w->c[TO].id, 7);
 	msg_vec(&w->cmd, payload, sizeof(payload));
 	turn_free(&w->cmd, w->off);
 	arrived = arrivals();

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A receiver that holds as many messages as it may: answers, notifications */
 
-#include <stdlib.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
 #include "call.h"
 #include "suites.h"
 
@@ -16,34 +11,12 @@
 static struct bus bus;
 static struct conn a, b;	/* a asks, b answers */
 
-static u64 lost(const struct conn *c)
-{
-	char path[64], buf[1024];
-	const char *line;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", c->fd);
-	kt_assert(kt_read_file(path, buf, sizeof(buf)) > 0, "no %s", path);
-	line = strstr(buf, "lost:");
-	kt_assert(line, "no lost: in %s", path);
-	return strtoull(line + strlen("lost:"), NULL, 10);
-}
-
 static int send_as_user(u64 cookie)
 {
 	int ret;
 
 	kt_become(USER);
 	ret = conn_send_bytes(&b, a.id, cookie, "x", 1);
-	kt_become(0);
-	return ret;
-}
-
-static int reply_as_user(u64 cookie_reply)
-{
-	int ret;
-
-	kt_become(USER);
-	ret = reply(&b, a.id, cookie_reply);
 	kt_become(0);
 	return ret;
 }
@@ -67,16 +40,16 @@ START_TEST(answer_beyond_share)
 	kt_check_ret(ret, -ENOBUFS, "message %d", n);
 
 	for (i = 0; i < 2; i++)
-		kt_check_ret(reply_as_user(7), -ENOBUFS, "answer, full");
+		kt_check_ret(reply_as(USER, &b, a.id, 7), -ENOBUFS, "answer, full");
 	while (--n) {
 		m = conn_recv_msg(&a, &off);
 		kt_check(!m->cookie_reply, "an answer came");
 		kt_assert_ret(conn_free(&a, off), 0, "FREE");
 	}
 	expect_empty(&a);
-	kt_check_ret(reply_as_user(7), 0, "answer");
+	kt_check_ret(reply_as(USER, &b, a.id, 7), 0, "answer");
 	expect_msg(&a, 1007, 7);
-	kt_check_ret(reply_as_user(7), 0, "once more: a message");
+	kt_check_ret(reply_as(USER, &b, a.id, 7), 0, "once more: a message");
 	expect_msg(&a, 1007, 7);
 	kt_check(pool_used(&a) == 0, "pool in use");
 }
@@ -85,7 +58,7 @@ END_TEST
 /* the kernel has no share: it is lost, and counted */
 START_TEST(notification_beyond_limit)
 {
-	u64 off;
+	u64 off, lost;
 	int i;
 
 	bus_make(&bus, 0);
@@ -95,9 +68,11 @@ START_TEST(notification_beyond_limit)
 	for (i = 0; i < MOST; i++)
 		kt_assert_ret(conn_send_bytes(&b, a.id, 1, "x", 1), 0,
 			      "message %d", i);
-	kt_check(lost(&a) == 0, "%llu lost", lost(&a));
+	lost = fdinfo(&a, "lost:");
+	kt_check(lost == 0, "%llu lost", lost);
 	conn_close(&b);
-	kt_check(lost(&a) == 1, "%llu lost, not 1", lost(&a));
+	lost = fdinfo(&a, "lost:");
+	kt_check(lost == 1, "%llu lost, not 1", lost);
 	for (i = 0; i < MOST; i++) {
 		kt_check(conn_recv_msg(&a, &off)->cookie == 1, "message %d", i);
 		kt_assert_ret(conn_free(&a, off), 0, "FREE");

@@ -8,22 +8,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include <linux/magic.h>
-
+#include "memcg-util.h"
 #include "suites.h"
-#include "util.h"
 
-#define CGROUPS	"/sys/fs/cgroup"
 #define POOL	(32 * MIB)
 #define CHUNK	(1 * MIB)
 #define TOTAL	(8 * MIB)
-
-/* charges are made in batches per processor, and pages may be kept back */
-#define BATCH	(640 * KIB)
-#define RESERVE	(256 * KIB)
 
 static char dirs[2][128];	/* of the receiver, of the sender */
 enum { RECEIVER, SENDER };
@@ -77,17 +69,9 @@ static void remove_groups(void)
 
 static void prepare_groups(void)
 {
-	char buf[512];
-	struct statfs fs;
 	int i;
 
-	if (statfs(CGROUPS, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
-		kt_skip("no cgroup2 at " CGROUPS);
-	if (kt_read_file(CGROUPS "/cgroup.controllers", buf, sizeof(buf)) < 0 ||
-	    !strstr(buf, "memory"))
-		kt_skip("no memory controller in " CGROUPS);
-	kt_assert(kt_write_file(CGROUPS "/cgroup.subtree_control", "+memory"),
-		  "enable the memory controller: %m");
+	memcg_need();
 	for (i = 0; i < 2; i++) {
 		snprintf(dirs[i], sizeof(dirs[i]), CGROUPS "/kdbus-%d-%s",
 			 getpid(), i == RECEIVER ? "receiver" : "sender");

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* NAME_ACQUIRE, NAME_RELEASE, and sending to names */
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+/* Who owns a name and who comes next; sending to names */
 
 #include "call.h"
 #include "suites.h"
@@ -66,219 +61,6 @@ static void die(int who)
 {
 	conn_close(&c[who]);
 }
-
-static const struct {
-	const char *name;
-	bool valid;
-} syntax[] = {
-	{ "a.b", true }, { "foo.bla.blaz", true }, { "A.Z", true },
-	{ "_.-", true }, { "a1.b2", true }, { "-a.-b", true },
-	{ "_1._2", true }, { "-.-", true }, { "a.b.c.d.e.f.g.h", true },
-	{ "a-b.c_d", true }, { "a-1.b-2", true },
-	{ "" }, { "a" }, { "." }, { ".." }, { ".a.b" }, { "a.b." },
-	{ "a..b" }, { "a." }, { ".a" }, { "1.a" }, { "a.1" }, { "a.1b" },
-	{ "1a.b" }, { "a.b.2" }, { "a.*" }, { "*" }, { "a.b.*" }, { "*.a" },
-	{ "a.b*" }, { "a.b c" }, { "a.b/c" }, { "a.b:c" }, { ":1.1" },
-	{ "a.b\n" }, { "a.\xc3\xa4" }, { "a.\xe4" }, { "\xff.a" },
-	{ "a.b@" }, { "a.[b" }, { "a.`b" }, { "a.{b" }, { "a,b.c" },
-};
-
-START_TEST(name_syntax)
-{
-	size_t i;
-
-	prepare();
-	for (i = 0; i < ARRAY_SIZE(syntax); i++) {
-		const char *name = syntax[i].name;
-		int want = syntax[i].valid ? 0 : -EINVAL;
-
-		kt_check_ret(name_acquire(&c[0], name, 0), want,
-			     "acquire \"%s\"", name);
-		kt_check_ret(send_name(&c[1], name, 1), want, "send to \"%s\"",
-			     name);
-		kt_check_ret(name_release(&c[0], name), want,
-			     "release \"%s\"", name);
-		kt_check_ret(name_release(&c[0], name), want ?: -ESRCH,
-			     "release \"%s\" again", name);
-	}
-}
-END_TEST
-
-/* all bytes, in the middle of an element */
-START_TEST(name_bytes)
-{
-	int b;
-
-	prepare();
-	for (b = 1; b < 256; b++) {
-		char name[] = "a.bxb";
-		bool ok = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') ||
-			  (b >= '0' && b <= '9') || b == '_' || b == '-' ||
-			  b == '.';
-
-		name[3] = b;
-		kt_check_ret(name_acquire(&c[0], name, 0), ok ? 0 : -EINVAL,
-			     "byte %#x", b);
-		if (ok)
-			name_release(&c[0], name);
-	}
-}
-END_TEST
-
-static void long_name(char *name, size_t len)
-{
-	memset(name, 'x', len);
-	name[len / 2] = '.';
-	name[len] = '\0';
-}
-
-START_TEST(name_length)
-{
-	char name[300];
-	int i;
-
-	prepare();
-	for (i = 3; i < 260; i++) {
-		long_name(name, i);
-		kt_check_ret(name_acquire(&c[0], name, 0),
-			     i > 255 ? -EMSGSIZE : 0, "length %d", i);
-		kt_check_ret(name_release(&c[0], name),
-			     i > 255 ? -EMSGSIZE : 0, "length %d", i);
-	}
-	long_name(name, 255);
-	kt_check_ret(name_acquire(&c[0], name, 0), 0, "255");
-	kt_check_ret(send_name(&c[1], name, 1), 0, "send");
-	kt_check(conn_drain(&c[0]) == 1, "message");
-	long_name(name, 256);
-	kt_check_ret(send_name(&c[1], name, 1), -EINVAL, "send, too long");
-}
-END_TEST
-
-static const unsigned long both[] = {
-	KDBUS_CMD_NAME_ACQUIRE, KDBUS_CMD_NAME_RELEASE,
-};
-
-START_TEST(bad_structure)
-{
-	struct blob b;
-	size_t i;
-
-	prepare();
-	for (i = 0; i < 2; i++) {
-		blob_init(&b, 24);
-		kt_check_ret(kt_cmd(c[0].fd, both[i], &b), -EINVAL, "no item");
-		b.size = 23;
-		kt_check_ret(kt_cmd(c[0].fd, both[i], &b), -EINVAL, "23");
-		b.size = 0;
-		kt_check_ret(kt_cmd(c[0].fd, both[i], &b), -EINVAL, "0");
-		b.size = 297;
-		kt_check_ret(kt_cmd(c[0].fd, both[i], &b), -EMSGSIZE, "297");
-		blob_init(&b, 24);
-		blob_add_str(&b, KDBUS_ITEM_NAME, NAME);
-		blob_add_str(&b, KDBUS_ITEM_NAME, NAME);
-		kt_check_ret(kt_cmd(c[0].fd, both[i], &b), -EINVAL, "twice");
-		blob_init(&b, 24);
-		blob_add_str(&b, KDBUS_ITEM_MAKE_NAME, "foo");
-		kt_check_ret(kt_cmd(c[0].fd, both[i], &b), -EINVAL,
-			     "other item");
-		blob_init(&b, 24);
-		blob_add(&b, KDBUS_ITEM_NAME, "a.b", 3);
-		kt_check_ret(kt_cmd(c[0].fd, both[i], &b), -EINVAL, "no NUL");
-		blob_init(&b, 24);
-		blob_add(&b, KDBUS_ITEM_NAME, "a.b\0c", 6);
-		kt_check_ret(kt_cmd(c[0].fd, both[i], &b), -EINVAL, "two NUL");
-		kt_check_ret(kt_cmd(c[0].fd, both[i], b.raw + 4), -EFAULT,
-			     "unaligned");
-		kt_check_ret(kt_cmd(c[0].fd, both[i], kt_unmapped()), -EFAULT,
-			     "unmapped");
-		kt_check_ret(kt_cmd(open_endpoint(&bus), both[i], NULL),
-			     -ENOTTY, "not connected");
-	}
-}
-END_TEST
-
-/* unknown items do not matter */
-START_TEST(other_items)
-{
-	struct blob b;
-
-	prepare();
-	blob_init(&b, 24);
-	blob_add(&b, KT_ITEM_IGNORED, NULL, 9);
-	blob_add_str(&b, KDBUS_ITEM_NAME, NAME);
-	blob_add(&b, KT_ITEM_IGNORED, NULL, 1);
-	kt_check_ret(kt_cmd(c[0].fd, KDBUS_CMD_NAME_ACQUIRE, &b), 0, "acquire");
-	check_owner(0);
-	kt_check_ret(kt_cmd(c[0].fd, KDBUS_CMD_NAME_RELEASE, &b), 0, "release");
-	check_owner(NOBODY);
-}
-END_TEST
-
-/* what comes back in the structure, whether it worked or not */
-static void check_flags(unsigned long nr, u64 flags, u64 mask, int want)
-{
-	struct kdbus_cmd_name *cmd;
-	struct blob b;
-
-	blob_init(&b, 24);
-	blob_add_str(&b, KDBUS_ITEM_NAME, NAME);
-	cmd = (void *)&b;
-	cmd->flags = flags;
-	cmd->kernel_flags = 0x1234;
-	kt_check_ret(kt_cmd(c[0].fd, nr, &b), want, "flags %#llx", flags);
-	kt_check(cmd->kernel_flags == (mask | KDBUS_FLAG_KERNEL),
-		 "kernel_flags %#llx", cmd->kernel_flags);
-	kt_check(cmd->flags == flags, "flags %#llx became %#llx", flags,
-		 cmd->flags);
-	if (!want && nr == KDBUS_CMD_NAME_ACQUIRE)
-		release(0);
-}
-
-START_TEST(flags)
-{
-	int bit;
-
-	prepare();
-	for (bit = 0; bit < 64; bit++) {
-		check_flags(KDBUS_CMD_NAME_ACQUIRE, 1ULL << bit, 7,
-			    bit < 3 ? 0 : -EINVAL);
-		check_flags(KDBUS_CMD_NAME_RELEASE, 1ULL << bit, 0, -EINVAL);
-	}
-	check_flags(KDBUS_CMD_NAME_ACQUIRE, 7, 7, 0);
-	check_flags(KDBUS_CMD_NAME_ACQUIRE, 0, 7, 0);
-	check_flags(KDBUS_CMD_NAME_RELEASE, 0, 0, -ESRCH);
-}
-END_TEST
-
-START_TEST(release_errors)
-{
-	prepare();
-	kt_check_ret(name_release(&c[0], NAME), -ESRCH, "nobody has it");
-	own(0, 0);
-	kt_check_ret(name_release(&c[1], NAME), -EADDRINUSE, "another has it");
-	check_owner(0);
-	release(0);
-	kt_check_ret(name_release(&c[0], NAME), -ESRCH, "twice");
-}
-END_TEST
-
-START_TEST(already)
-{
-	u64 f, flags;
-
-	prepare();
-	own(0, 0);
-	for (f = 0; f < 8; f++)
-		kt_check_ret(name_acquire(&c[0], NAME, f), -EALREADY,
-			     "flags %#llx", f);
-	kt_check(name_owner(&c[1], NAME, &flags) == c[0].id && flags == 0,
-		 "flags became %#llx", flags);
-	kt_check_ret(name_acquire(&c[1], NAME, REPLACE), -EEXIST,
-		     "it does not allow that");
-	release(0);
-	check_owner(NOBODY);
-}
-END_TEST
 
 /* all flags of an owner against all flags of another */
 static void check_pair(u64 has, u64 wants)
@@ -443,43 +225,6 @@ START_TEST(death)
 	die(1);
 	check_owner(NOBODY);
 	own(0, 0);
-}
-END_TEST
-
-static void nth_name(char *name, int n)
-{
-	sprintf(name, "test.n%d", n);
-}
-
-START_TEST(name_limit)
-{
-	char name[32];
-	int i;
-
-	prepare();
-	kt_assert_ret(name_acquire(&c[1], "b.queue", 0), 0, "acquire");
-	kt_assert_ret(name_acquire(&c[0], "b.queue", QUEUE), 0, "wait");
-	for (i = 0; i < 64; i++) {
-		nth_name(name, i);
-		kt_assert_ret(name_acquire(&c[0], name, 0), 0, "name %d", i);
-	}
-	kt_check_ret(name_acquire(&c[0], "a.b", 0), -E2BIG, "name 65");
-	kt_check_ret(name_acquire(&c[0], name, 0), -E2BIG, "one of its own");
-	kt_check_ret(name_acquire(&c[0], "b.queue", QUEUE), -E2BIG, "waiting");
-	kt_check(name_owner(&c[1], "a.b", NULL) == 0, "it got it");
-	kt_assert_ret(name_acquire(&c[1], "a.b", 0), 0, "another connection");
-	kt_assert_ret(name_release(&c[0], name), 0, "release");
-	kt_check_ret(name_acquire(&c[0], name, 0), 0, "name 64 again");
-	/* a waiter may exceed the limit */
-	kt_check_ret(name_release(&c[1], "b.queue"), 0, "release");
-	kt_check(name_owner(&c[1], "b.queue", NULL) == c[0].id, "promotion");
-	kt_assert_ret(name_release(&c[0], name), 0, "release, 64 left");
-	kt_check_ret(name_acquire(&c[0], name, 0), -E2BIG, "65 again");
-	conn_close(&c[0]);
-	for (i = 0; i < 64; i++) {
-		nth_name(name, i);
-		kt_check(!name_owner(&c[1], name, NULL), "%s", name);
-	}
 }
 END_TEST
 
@@ -675,14 +420,6 @@ END_TEST
 void suite_names(void)
 {
 	kt_suite("name");
-	kt_test(name_syntax);
-	kt_test(name_bytes);
-	kt_test(name_length);
-	kt_test(bad_structure);
-	kt_test(other_items);
-	kt_test(flags);
-	kt_test(release_errors);
-	kt_test(already);
 	kt_test(replacement);
 	kt_test(replaced_goes_last);
 	kt_test(queue_order);
@@ -690,7 +427,6 @@ void suite_names(void)
 	kt_test(waiter_replaces);
 	kt_test(release_while_waiting);
 	kt_test(death);
-	kt_test(name_limit);
 	kt_test(unprivileged);
 	kt_test(own_bus_of_user);
 	kt_test(per_bus);

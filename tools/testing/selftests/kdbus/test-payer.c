@@ -10,21 +10,17 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include <linux/magic.h>
-
 #include "cast.h"
+#include "memcg-util.h"
 #include "suites.h"
 
-#define CGROUPS	"/sys/fs/cgroup"
 #define POOL	(32 * MIB)
 #define CHUNK	(1 * MIB)
 #define CHUNKS	8
 
-/* charges are made in batches per processor, and pages may be kept back */
-#define SLACK	((long long)(896 * KIB))
+#define SLACK	((long long)(BATCH + RESERVE))
 
 enum { OWNER, SENDER, FIRST, SECOND, N };
 
@@ -53,17 +49,9 @@ static long long usage(unsigned int i)
 
 static void prepare(void)
 {
-	char buf[512];
-	struct statfs fs;
 	unsigned int i;
 
-	if (statfs(CGROUPS, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
-		kt_skip("no cgroup2 at " CGROUPS);
-	if (kt_read_file(CGROUPS "/cgroup.controllers", buf, sizeof(buf)) < 0 ||
-	    !strstr(buf, "memory"))
-		kt_skip("no memory controller in " CGROUPS);
-	kt_assert(kt_write_file(CGROUPS "/cgroup.subtree_control", "+memory"),
-		  "enable the memory controller: %m");
+	memcg_need();
 	/* no memory comes and goes but what the test is about */
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	memset(chunk, 0x77, sizeof(chunk));

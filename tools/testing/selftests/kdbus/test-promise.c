@@ -6,9 +6,6 @@
 
 #include <poll.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "suites.h"
@@ -42,28 +39,9 @@ static void in_order(int priority)
 		kt_skip("no SCHED_FIFO: %m");
 }
 
-/* how often that thread of ours went to sleep */
-static u64 sleeps(pid_t tid)
-{
-	static const char key[] = "\nvoluntary_ctxt_switches:";
-	char path[64], buf[4096], *at;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
-	kt_assert(kt_read_file(path, buf, sizeof(buf)) > 0, "no %s", path);
-	at = strstr(buf, key);
-	kt_assert(at, "no context switches in %s", path);
-	return strtoull(at + strlen(key), NULL, 10);
-}
-
 static u64 copied(const struct conn *c)
 {
-	char path[64], buf[1024], *at;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", c->fd);
-	kt_assert(kt_read_file(path, buf, sizeof(buf)) > 0, "no %s", path);
-	at = strstr(buf, "copied:");
-	kt_assert(at, "no bytes in %s", path);
-	return strtoull(at + strlen("copied:"), NULL, 10);
+	return fdinfo(c, "copied:");
 }
 
 /* ------------------------------------------------------------------------ */
@@ -194,12 +172,12 @@ static void two_context_switches(const struct way *way)
 	u64 c, s;
 
 	start(way);
-	c = sleeps(getpid());
-	s = sleeps(service_tid);
+	c = kt_times_slept(getpid());
+	s = kt_times_slept(service_tid);
 	do_calls(way, 8, CALLS);
-	c = sleeps(getpid()) - c;
+	c = kt_times_slept(getpid()) - c;
 	kt_wait_asleep(service_tid);
-	s = sleeps(service_tid) - s;
+	s = kt_times_slept(service_tid) - s;
 	kt_check(c == CALLS, "%s: the client slept %llu times in %u calls",
 		 way->name, c, CALLS);
 	kt_check(s == CALLS, "%s: the service slept %llu times in %u calls",
@@ -355,30 +333,32 @@ static void listener_start(struct listener *l, unsigned int i)
 /* @bits: of the filter */
 static void cast_bits(u8 bits)
 {
-	struct kdbus_item *filter = (void *)((u8 *)&ask + sizeof(ask.msg));
 	struct listener *l;
+	unsigned int bit;
 	u64 c;
 
 	for (l = listeners; l < listeners + LISTENERS; l++) {
 		kt_wait_asleep(l->tid);
-		l->slept = sleeps(l->tid);
+		l->slept = kt_times_slept(l->tid);
 		l->got = 0;
 	}
 	cast_init(&ask, 1);
-	filter->data64[1] = bits;
+	for (bit = 0; bits >> bit; bit++)
+		if (bits >> bit & 1)
+			cast_set(&ask, bit);
 	msg_vec(&ask, bytes, 1000);
-	c = sleeps(getpid());
+	c = kt_times_slept(getpid());
 	kt_assert_ret(conn_send(&client, &ask), 0, "broadcast");
-	kt_check(sleeps(getpid()) == c, "the sender slept");
+	kt_check(kt_times_slept(getpid()) == c, "the sender slept");
 	for (l = listeners; l < listeners + LISTENERS; l++) {
 		u64 want = bits >> l->bit & 1;
 
 		kt_wait_asleep(l->tid);
 		kt_check(l->got == want, "bits %#x: bit %u got %llu", bits,
 			 l->bit, l->got);
-		kt_check(sleeps(l->tid) - l->slept == want,
+		kt_check(kt_times_slept(l->tid) - l->slept == want,
 			 "bits %#x: bit %u was woken up %llu times", bits,
-			 l->bit, sleeps(l->tid) - l->slept);
+			 l->bit, kt_times_slept(l->tid) - l->slept);
 	}
 }
 

@@ -1,66 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* MSG_RECV that waits */
+/* MSG_RECV that waits: @a sends, @b receives */
 
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "pair.h"
+#include "policy-util.h"
 #include "suites.h"
 #include "wait-util.h"
 
-#define POOL	(64 * KIB)
-
-static struct bus bus;
-static struct conn a, b;	/* a sends, b receives */
 static struct waiter waiter, waiter2;
 static struct kdbus_cmd_recv r, r2;
-
-static void prepare(void)
-{
-	bus_make(&bus, 0);
-	conn_open(&a, &bus, POOL);
-	conn_open(&b, &bus, POOL);
-}
-
-static void send_prio(u64 cookie, __s64 priority)
-{
-	struct blob m;
-
-	msg_init(&m, b.id, cookie);
-	m.msg.priority = priority;
-	kt_assert_ret(conn_send(&a, &m), 0, "send");
-}
-
-static int recv_b(u64 flags, u64 offset)
-{
-	r = (struct kdbus_cmd_recv) { .flags = flags, .offset = offset };
-	return kt_cmd(b.fd, KDBUS_CMD_MSG_RECV, &r);
-}
-
-static void start(u64 flags, u64 offset)
-{
-	r = (struct kdbus_cmd_recv) { .flags = flags, .offset = offset };
-	wait_recv(&waiter, &b, &r);
-}
 
 START_TEST(at_once)
 {
 	u64 off;
 
-	prepare();
-	send_prio(1, 0);
-	send_prio(2, -5);
-	send_prio(3, 0);
-	kt_check_ret(recv_b(WAIT | PEEK, 0), 0, "peek");
+	pair_open();
+	send_prio(&a, &b, 1, 0);
+	send_prio(&a, &b, 2, -5);
+	send_prio(&a, &b, 3, 0);
+	kt_check_ret(recv_now(&b, &r, WAIT | PEEK, 0), 0, "peek");
 	off = r.offset;
-	kt_check_ret(recv_b(WAIT, 0), 0, "the oldest");
+	kt_check_ret(recv_now(&b, &r, WAIT, 0), 0, "the oldest");
 	kt_check(r.offset == off, "at %llu, not %llu", r.offset, off);
 	take_at(&b, r.offset, 1);
-	kt_check_ret(recv_b(WAIT | URGENT, 0), 0, "the most urgent");
+	kt_check_ret(recv_now(&b, &r, WAIT | URGENT, 0), 0, "the most urgent");
 	take_at(&b, r.offset, 2);
-	kt_check_ret(recv_b(WAIT | DROP, 0), 0, "drop");
+	kt_check_ret(recv_now(&b, &r, WAIT | DROP, 0), 0, "drop");
 	expect_empty(&b);
 	kt_check(pool_used(&b) == 0, "pool");
 }
@@ -71,7 +40,7 @@ START_TEST(waits)
 	static const u64 flags[] = { 0, PEEK, DROP, URGENT, URGENT | PEEK };
 	size_t i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 2 * ARRAY_SIZE(flags); i++) {
 		u64 f = flags[i / 2];
 
@@ -79,8 +48,8 @@ START_TEST(waits)
 		kt_assert(!fcntl(b.fd, F_SETFL,
 				 O_RDWR | (i & 1 ? O_NONBLOCK : 0)),
 			  "O_NONBLOCK: %m");
-		start(f | WAIT, 0);
-		send_prio(i, 0);
+		recv_start(&waiter, &b, &r, f | WAIT, 0);
+		send_prio(&a, &b, i, 0);
 		kt_assert_ret(wait_end(&waiter), 0, "flags %llu", f);
 		if (f & PEEK) {
 			kt_check(conn_msg(&b, r.offset)->cookie == i, "peek");
@@ -91,7 +60,7 @@ START_TEST(waits)
 		expect_empty(&b);
 		kt_check(pool_used(&b) == 0, "flags %llu: pool", f);
 	}
-	kt_check_ret(recv_b(0, 0), -EAGAIN, "without the flag");
+	kt_check_ret(recv_now(&b, &r, 0, 0), -EAGAIN, "without the flag");
 }
 END_TEST
 
@@ -101,15 +70,15 @@ START_TEST(waits_for_urgent)
 	static const u64 flags[] = { 0, PEEK, DROP };
 	size_t i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
-		send_prio(1, 5);
-		start(flags[i] | WAIT | URGENT, 0);
-		send_prio(2, 3);
+		send_prio(&a, &b, 1, 5);
+		recv_start(&waiter, &b, &r, flags[i] | WAIT | URGENT, 0);
+		send_prio(&a, &b, 2, 3);
 		wait_check_asleep(&waiter);
-		send_prio(3, 1);
+		send_prio(&a, &b, 3, 1);
 		wait_check_asleep(&waiter);
-		send_prio(4, 0);
+		send_prio(&a, &b, 4, 0);
 		kt_assert_ret(wait_end(&waiter), 0, "flags %llu", flags[i]);
 		if (!flags[i])
 			take_at(&b, r.offset, 4);
@@ -128,12 +97,11 @@ START_TEST(two_wait)
 	struct waiter *first, *other;
 	int i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 50; i++) {
-		start(WAIT, 0);
-		r2 = (struct kdbus_cmd_recv) { .flags = WAIT };
-		wait_recv(&waiter2, &b, &r2);
-		send_prio(1, 0);
+		recv_start(&waiter, &b, &r, WAIT, 0);
+		recv_start(&waiter2, &b, &r2, WAIT, 0);
+		send_prio(&a, &b, 1, 0);
 		while (!wait_is_done(&waiter) && !wait_is_done(&waiter2))
 			sched_yield();
 		first = wait_is_done(&waiter) ? &waiter : &waiter2;
@@ -141,7 +109,7 @@ START_TEST(two_wait)
 		kt_assert_ret(wait_end(first), 0, "one of two");
 		wait_check_asleep(other);
 		take_at(&b, ((struct kdbus_cmd_recv *)first->arg)->offset, 1);
-		send_prio(2, 0);
+		send_prio(&a, &b, 2, 0);
 		kt_assert_ret(wait_end(other), 0, "the other");
 		take_at(&b, ((struct kdbus_cmd_recv *)other->arg)->offset, 2);
 	}
@@ -161,7 +129,7 @@ START_TEST(files)
 	kt_assert_ret(conn_try_open(&b, &bus, KDBUS_HELLO_ACCEPT_FD, POOL), 0,
 		      "HELLO");
 	kt_assert(!pipe(p), "pipe: %m");
-	start(WAIT, 0);
+	recv_start(&waiter, &b, &r, WAIT, 0);
 	msg_init(&m, b.id, 1);
 	msg_fds(&m, &p[1], 1);
 	kt_assert_ret(conn_send(&a, &m), 0, "send");
@@ -178,29 +146,24 @@ END_TEST
 
 START_TEST(interrupted)
 {
-	prepare();
+	pair_open();
 	on_signal(0);
-	start(WAIT, 0);
+	recv_start(&waiter, &b, &r, WAIT, 0);
 	wait_hit(&waiter);
 	kt_check_ret(wait_end(&waiter), -EINTR, "signal");
 	kt_check(r.offset == 0, "offset %llu", r.offset);
-	send_prio(1, 0);
+	send_prio(&a, &b, 1, 0);
 	expect_msg(&b, 1, 0);
 }
 END_TEST
 
 START_TEST(restarted)
 {
-	int i;
-
-	prepare();
+	pair_open();
 	on_signal(SA_RESTART);
-	start(WAIT, 0);
-	for (i = 0; i < 20; i++) {
-		wait_hit(&waiter);
-		wait_check_asleep(&waiter);
-	}
-	send_prio(1, 0);
+	recv_start(&waiter, &b, &r, WAIT, 0);
+	wait_restarts(&waiter);
+	send_prio(&a, &b, 1, 0);
 	kt_assert_ret(wait_end(&waiter), 0, "recv");
 	take_at(&b, r.offset, 1);
 	expect_empty(&b);
@@ -212,9 +175,9 @@ START_TEST(connection_ends)
 	static const u64 flags[] = { 0, PEEK, DROP, URGENT };
 	size_t i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
-		start(flags[i] | WAIT, 0);
+		recv_start(&waiter, &b, &r, flags[i] | WAIT, 0);
 		kt_check_ret(conn_byebye(&b), 0, "BYEBYE");
 		kt_check_ret(wait_end(&waiter), -ECONNRESET, "flags %llu",
 			     flags[i]);
@@ -222,13 +185,12 @@ START_TEST(connection_ends)
 		conn_close(&b);
 		conn_open(&b, &bus, POOL);
 	}
-	start(WAIT, 0);
-	r2 = (struct kdbus_cmd_recv) { .flags = WAIT | URGENT };
-	wait_recv(&waiter2, &b, &r2);
+	recv_start(&waiter, &b, &r, WAIT, 0);
+	recv_start(&waiter2, &b, &r2, WAIT | URGENT, 0);
 	bus_close(&bus);
 	kt_check_ret(wait_end(&waiter), -ECONNRESET, "end of the bus");
 	kt_check_ret(wait_end(&waiter2), -ECONNRESET, "end of the bus");
-	kt_check_ret(recv_b(WAIT, 0), -ECONNRESET, "after that");
+	kt_check_ret(recv_now(&b, &r, WAIT, 0), -ECONNRESET, "after that");
 }
 END_TEST
 
@@ -237,11 +199,11 @@ START_TEST(offset_not_writable)
 {
 	struct kdbus_cmd_recv *ro;
 
-	prepare();
+	pair_open();
 	r = (struct kdbus_cmd_recv) { .flags = WAIT };
 	ro = kt_half_ro(&r, sizeof(r), offsetof(struct kdbus_cmd_recv, offset));
 	wait_recv(&waiter, &b, ro);
-	send_prio(1, 0);
+	send_prio(&a, &b, 1, 0);
 	kt_check_ret(wait_end(&waiter), -EFAULT, "recv");
 	expect_msg(&b, 1, 0);
 	expect_empty(&b);
@@ -256,20 +218,18 @@ START_TEST(monitor)
 	struct conn mon;
 	u64 off;
 
-	prepare();
+	pair_open();
 	kt_assert_ret(special_try_open(&mon, &bus, KDBUS_HELLO_MONITOR, NULL,
 				       POOL), 0, "HELLO of a monitor");
 	conn_drain(&mon);
-	r = (struct kdbus_cmd_recv) { .flags = WAIT };
-	wait_recv(&waiter, &mon, &r);
-	send_prio(1, 0);
+	recv_start(&waiter, &mon, &r, WAIT, 0);
+	send_prio(&a, &b, 1, 0);
 	kt_assert_ret(wait_end(&waiter), 0, "recv");
 	kt_check(conn_msg(&mon, r.offset)->cookie == 1, "another message");
 	off = r.offset;
-	r = (struct kdbus_cmd_recv) { .flags = WAIT | FREE, .offset = off };
-	wait_recv(&waiter, &mon, &r);
+	recv_start(&waiter, &mon, &r, WAIT | FREE, off);
 	kt_check(pool_used(&mon) == 0, "it frees when it wakes up");
-	send_prio(2, 0);
+	send_prio(&a, &b, 2, 0);
 	kt_assert_ret(wait_end(&waiter), 0, "recv");
 	take_at(&mon, r.offset, 2);
 }
@@ -285,11 +245,10 @@ START_TEST(activator)
 	struct conn act;
 	size_t i;
 
-	prepare();
+	pair_open();
 	activator_open(&act, &bus, 0, "a.b", POOL);
 	for (i = 0; i < ARRAY_SIZE(refused); i++) {
-		r = (struct kdbus_cmd_recv) { .flags = refused[i] };
-		kt_check_ret(kt_cmd(act.fd, KDBUS_CMD_MSG_RECV, &r),
+		kt_check_ret(recv_now(&act, &r, refused[i], 0),
 			     -EOPNOTSUPP, "flags %#llx", refused[i]);
 		if (!(refused[i] & FREE))
 			continue;
@@ -298,8 +257,7 @@ START_TEST(activator)
 			     -EOPNOTSUPP, "flags %#llx, NONE", refused[i]);
 	}
 	for (i = 0; i < ARRAY_SIZE(allowed); i++) {
-		r = (struct kdbus_cmd_recv) { .flags = allowed[i] };
-		wait_recv(&waiter, &act, &r);
+		recv_start(&waiter, &act, &r, allowed[i], 0);
 		kt_assert_ret(send_name(&a, "a.b", 5), 0, "send");
 		kt_check_ret(wait_end(&waiter), 0, "flags %#llx", allowed[i]);
 		if (!i) {
@@ -316,24 +274,14 @@ END_TEST
 START_TEST(holder)
 {
 	static const u64 flags[] = { 0, WAIT, FREE, WAIT | FREE, PEEK | WAIT };
-	struct kdbus_policy_access access = {
-		.type = KDBUS_POLICY_ACCESS_WORLD, .access = KDBUS_POLICY_TALK,
-	};
 	struct conn h;
-	struct blob hb;
 	size_t i;
 
-	prepare();
-	hello_init(&hb, KDBUS_HELLO_POLICY_HOLDER, POOL);
-	blob_add_str(&hb, KDBUS_ITEM_NAME, "a.b");
-	blob_add(&hb, KDBUS_ITEM_POLICY_ACCESS, &access, sizeof(access));
-	h.fd = open_endpoint(&bus);
-	kt_assert_ret(kt_cmd(h.fd, KDBUS_CMD_HELLO, &hb), 0, "HELLO");
-	for (i = 0; i < ARRAY_SIZE(flags); i++) {
-		r = (struct kdbus_cmd_recv) { .flags = flags[i] };
-		kt_check_ret(kt_cmd(h.fd, KDBUS_CMD_MSG_RECV, &r),
-			     -EOPNOTSUPP, "flags %#llx", flags[i]);
-	}
+	pair_open();
+	holder_open(&h, &bus, "a.b w:t");
+	for (i = 0; i < ARRAY_SIZE(flags); i++)
+		kt_check_ret(recv_now(&h, &r, flags[i], 0), -EOPNOTSUPP,
+			     "flags %#llx", flags[i]);
 }
 END_TEST
 

@@ -36,12 +36,7 @@ static void prepare_stranger(u64 pool)
 
 static int reply_as_stranger(u64 cookie_reply)
 {
-	int ret;
-
-	kt_become(USER);
-	ret = reply(&b, a.id, cookie_reply);
-	kt_become(0);
-	return ret;
+	return reply_as(USER, &b, a.id, cookie_reply);
 }
 
 static void ask(u64 cookie, u64 deadline)

@@ -1,78 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Requests that wait for their reply */
+/* Requests that wait for their reply, and how they end; MSG_CANCEL */
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "call.h"
 #include "suites.h"
+#include "sync-util.h"
 
-#define POOL	(64 * KIB)
-#define LONG	20000		/* ms; nobody waits that long */
-
-static struct bus bus;
-static struct conn a, b;	/* a asks, b answers */
 static struct call call, call2;
-
-static void prepare_flags(u64 flags, u64 pool)
-{
-	bus_make(&bus, 0);
-	kt_assert_ret(conn_try_open(&a, &bus, flags, pool), 0, "HELLO");
-	conn_open(&b, &bus, POOL);
-}
-
-static void prepare(void)
-{
-	prepare_flags(0, POOL);
-}
-
-static u64 reply_offset(const struct call *c)
-{
-	return c->msg->offset_reply;
-}
-
-/* @call ended well: what it got, which is then freed */
-static void check_replied(struct call *c, u64 cookie_reply)
-{
-	const struct kdbus_msg *m;
-
-	kt_assert_ret(c->ret, 0, "synchronous request");
-	m = conn_msg(c->c, reply_offset(c));
-	kt_check(m->cookie_reply == cookie_reply, "reply to %llu",
-		 m->cookie_reply);
-	kt_check(m->cookie == 1000 + cookie_reply, "cookie %llu", m->cookie);
-	kt_check_ret(conn_free(c->c, reply_offset(c)), 0, "FREE");
-	kt_check_ret(conn_free(c->c, reply_offset(c)), -ENXIO, "FREE again");
-}
-
-static void end_replied(struct call *c, u64 cookie_reply)
-{
-	call_end(c);
-	check_replied(c, cookie_reply);
-}
-
-/* it ended with @err and changed nothing but kernel_flags */
-static void end_failed(struct call *c, int err)
-{
-	struct blob *was = malloc(sizeof(*was));
-
-	*was = c->m;
-	kt_check_ret(call_end(c), -err, "synchronous request");
-	was->msg.kernel_flags = c->m.msg.kernel_flags;
-	kt_check(!memcmp(was->raw, c->m.raw, c->m.size),
-		 "the message was changed");
-	kt_check(c->m.msg.kernel_flags ==
-		 (KT_MASK_MSG_SEND | KDBUS_FLAG_KERNEL), "kernel_flags %#llx",
-		 c->m.msg.kernel_flags);
-	free(was);
-}
 
 START_TEST(reply_layout)
 {
@@ -81,7 +18,7 @@ START_TEST(reply_layout)
 	const struct kdbus_msg *m;
 	struct blob r;
 
-	prepare();
+	pair_open();
 	kt_fill(bytes, sizeof(bytes), 3);
 	call_start(&call, &a, b.id, 7, in_ms(LONG));
 	reply_init(&r, a.id, 7);
@@ -117,7 +54,7 @@ START_TEST(request_layout)
 	u64 deadline = in_ms(LONG);
 	const struct kdbus_msg *m;
 
-	prepare();
+	pair_open();
 	call_start(&call, &a, b.id, 7, deadline);
 	m = conn_recv_msg(&b, NULL);
 	kt_check(m->flags == SYNC && m->timeout_ns == deadline,
@@ -133,7 +70,7 @@ END_TEST
 /* the queue never sees the reply, and poll does not */
 START_TEST(not_in_queue)
 {
-	prepare();
+	pair_open();
 	call_start(&call, &a, b.id, 7, in_ms(LONG));
 	kt_check_ret(reply(&b, a.id, 7), 0, "reply");
 	kt_check(!(fd_poll(a.fd, 0) & POLLIN), "POLLIN");
@@ -148,7 +85,7 @@ END_TEST
 /* what is in the queue neither disturbs nor is disturbed */
 START_TEST(beside_queue)
 {
-	prepare();
+	pair_open();
 	call_start(&call, &a, b.id, 7, in_ms(LONG));
 	kt_check_ret(conn_send_bytes(&b, a.id, 1, "x", 1), 0, "message");
 	kt_check_ret(reply(&b, a.id, 8), 0, "wrong cookie");
@@ -163,69 +100,11 @@ START_TEST(beside_queue)
 }
 END_TEST
 
-static void check_pipe(int rd, int wr)
-{
-	char c = 0;
-
-	kt_check(write(wr, "y", 1) == 1, "write: %m");
-	kt_check(read(rd, &c, 1) == 1 && c == 'y', "read: %m");
-}
-
-static int count_open(void)
-{
-	int fd, n = 0;
-
-	for (fd = 0; fd < 1000; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
-static void check_cloexec(int fd)
-{
-	kt_check(fcntl(fd, F_GETFD) == FD_CLOEXEC, "descriptor %d", fd);
-}
-
-/* returns the memfd: to close it makes its number free for the waiter */
-static int reply_with_files(int p[2])
-{
-	int memfd = kt_memfd(5000, KT_SEALS, 9);
-	struct blob r;
-
-	kt_assert(!pipe2(p, O_CLOEXEC), "pipe: %m");
-	reply_init(&r, a.id, 7);
-	msg_memfd(&r, memfd, 5000);
-	blob_add(&r, KDBUS_ITEM_FDS, p, 2 * sizeof(int));
-	kt_check_ret(conn_send(&b, &r), 0, "reply with files");
-	return memfd;
-}
-
-/* as found in the reply in the pool of @a */
-static void check_files(u64 offset)
-{
-	const struct kdbus_msg *m = conn_msg(&a, offset);
-	const struct kdbus_item *f = item_find(m, KDBUS_ITEM_FDS, 0);
-	const struct kdbus_item *i = item_find(m, KDBUS_ITEM_PAYLOAD_MEMFD, 0);
-	u8 *p;
-
-	kt_assert(f && f->size == HDR + 8, "no FDS item");
-	kt_assert(i && i->memfd.size == 5000 && i->memfd.__pad == 0,
-		  "no memfd item");
-	check_cloexec(f->fds[0]);
-	check_cloexec(f->fds[1]);
-	check_cloexec(i->memfd.fd);
-	kt_check(f->fds[0] < f->fds[1] && f->fds[1] < i->memfd.fd,
-		 "order %d, %d, %d", f->fds[0], f->fds[1], i->memfd.fd);
-	check_pipe(f->fds[0], f->fds[1]);
-	p = mmap(NULL, 5000, PROT_READ, MAP_SHARED, i->memfd.fd, 0);
-	kt_assert(p != MAP_FAILED, "mmap of the memfd: %m");
-	kt_check(kt_filled(p, 5000, 9), "content of the memfd");
-}
-
 START_TEST(files_in_reply)
 {
 	int p[2];
 
-	prepare_flags(KDBUS_HELLO_ACCEPT_FD, POOL);
+	pair_open_as(KDBUS_HELLO_ACCEPT_FD, POOL);
 	call_start(&call, &a, b.id, 7, in_ms(LONG));
 	reply_with_files(p);
 	close(p[0]);
@@ -250,19 +129,20 @@ static int child_asks(void *arg)
 /* they are installed where the request waits, and nowhere else */
 START_TEST(files_in_waiter)
 {
-	int p[2], open_before;
+	unsigned int open_before;
+	int p[2];
 	pid_t pid;
 
-	prepare_flags(KDBUS_HELLO_ACCEPT_FD, POOL);
+	pair_open_as(KDBUS_HELLO_ACCEPT_FD, POOL);
 	pid = kt_fork_as(0, 0, child_asks, NULL);
 	wait_readable(&b);
-	open_before = count_open();
+	open_before = kt_count_fds();
 	close(reply_with_files(p));
 	kt_check(kt_wait(pid) == 0, "child");
 	close(p[0]);
 	close(p[1]);
-	kt_check(count_open() == open_before, "%d descriptors, before %d",
-		 count_open(), open_before);
+	kt_check(kt_count_fds() == open_before, "%u descriptors, before %u",
+		 kt_count_fds(), open_before);
 }
 END_TEST
 
@@ -272,7 +152,7 @@ START_TEST(no_room_for_files)
 	struct rlimit old, lim;
 	int p[2], next;
 
-	prepare_flags(KDBUS_HELLO_ACCEPT_FD, POOL);
+	pair_open_as(KDBUS_HELLO_ACCEPT_FD, POOL);
 	call_start(&call, &a, b.id, 7, in_ms(LONG));
 	/* one is free, three are wanted */
 	kt_assert(!getrlimit(RLIMIT_NOFILE, &old), "getrlimit: %m");
@@ -296,7 +176,7 @@ START_TEST(deadline)
 	u64 when[] = { in_ms(30), in_ms(31), in_ms(60), in_ms(1), 1, 2, 0 };
 	size_t i;
 
-	prepare();
+	pair_open();
 	when[ARRAY_SIZE(when) - 1] = now_ns();
 	for (i = 0; i < ARRAY_SIZE(when); i++) {
 		call_init(&call, &a, b.id, i, when[i]);
@@ -320,7 +200,7 @@ START_TEST(deadline_far)
 	};
 	size_t i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(far); i++) {
 		call_start(&call, &a, b.id, 7, far[i]);
 		kt_check_ret(reply(&b, a.id, 7), 0, "reply");
@@ -332,7 +212,7 @@ END_TEST
 /* then a reply is a message */
 START_TEST(late_reply)
 {
-	prepare();
+	pair_open();
 	call_init(&call, &a, b.id, 7, 1);
 	call_run_now(&call);
 	end_failed(&call, ETIMEDOUT);
@@ -346,7 +226,7 @@ START_TEST(receiver_dies)
 {
 	int read;
 
-	prepare();
+	pair_open();
 	for (read = 0; read < 2; read++) {
 		call_start(&call, &a, b.id, 7, in_ms(LONG));
 		if (read)
@@ -366,7 +246,7 @@ END_TEST
 
 START_TEST(receiver_drops)
 {
-	prepare();
+	pair_open();
 	call_start(&call, &a, b.id, 7, in_ms(LONG));
 	kt_check_ret(conn_recv_flags(&b, KDBUS_RECV_DROP, NULL), 0, "drop");
 	end_failed(&call, EPIPE);
@@ -378,7 +258,7 @@ END_TEST
 
 START_TEST(own_byebye)
 {
-	prepare();
+	pair_open();
 	call_start(&call, &a, b.id, 7, in_ms(LONG));
 	call_start(&call2, &a, b.id, 8, NEVER);
 	kt_check_ret(conn_byebye(&a), 0, "BYEBYE while waiting");
@@ -391,7 +271,7 @@ END_TEST
 
 START_TEST(bus_dies)
 {
-	prepare();
+	pair_open();
 	call_start(&call, &a, b.id, 7, in_ms(LONG));
 	call_start(&call2, &b, b.id, 7, in_ms(LONG));
 	bus_close(&bus);
@@ -409,7 +289,7 @@ START_TEST(cancel_errors)
 	struct conn special;
 	u64 bit;
 
-	prepare();
+	pair_open();
 	kt_check_ret(cancel(&a, 7), -ENOENT, "nothing to cancel");
 	kt_check_ret(request(&a, b.id, 7, in_ms(LONG)), 0, "request");
 	kt_check_ret(cancel(&a, 7), -ENOENT, "asynchronous");
@@ -447,7 +327,7 @@ END_TEST
 
 START_TEST(cancel_one)
 {
-	prepare();
+	pair_open();
 	call_start(&call, &a, b.id, 7, in_ms(LONG));
 	call_start(&call2, &a, b.id, 8, in_ms(LONG));
 	kt_check_ret(cancel(&a, 7), 0, "cancel");
@@ -469,7 +349,7 @@ START_TEST(cancel_all_of_cookie)
 	static struct call call3;
 	struct conn other;
 
-	prepare();
+	pair_open();
 	conn_open(&other, &bus, POOL);
 	kt_check_ret(request(&a, b.id, 7, NEVER), 0, "request");
 	call_start(&call, &a, b.id, 7, in_ms(LONG));
@@ -491,7 +371,7 @@ END_TEST
 /* two that wait with one cookie are two requests */
 START_TEST(same_cookie)
 {
-	prepare();
+	pair_open();
 	call_start(&call, &a, b.id, 7, in_ms(LONG));
 	call_start(&call2, &a, b.id, 7, in_ms(LONG));
 	kt_check(conn_drain(&b) == 2, "two requests");
@@ -501,327 +381,6 @@ START_TEST(same_cookie)
 	kt_check_ret(reply(&b, a.id, 7), 0, "reply to the first");
 	end_replied(&call, 7);
 	expect_empty(&a);
-}
-END_TEST
-
-/* ------------------------------------------------------------------------ */
-/* Signals */
-
-static unsigned int signals;
-
-static void on_signal(int nr)
-{
-	(void)nr;
-	__atomic_add_fetch(&signals, 1, __ATOMIC_SEQ_CST);
-}
-
-static void handle_signal(int flags)
-{
-	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = flags };
-
-	kt_assert(!sigaction(SIGUSR1, &sa, NULL), "sigaction: %m");
-}
-
-static void hit(struct call *c)
-{
-	unsigned int was = __atomic_load_n(&signals, __ATOMIC_SEQ_CST);
-
-	kt_assert(!pthread_kill(c->thread, SIGUSR1), "pthread_kill");
-	while (__atomic_load_n(&signals, __ATOMIC_SEQ_CST) == was)
-		sched_yield();
-}
-
-static void start_interrupted(u64 deadline)
-{
-	handle_signal(0);
-	call_start(&call, &a, b.id, 7, deadline);
-	hit(&call);
-	end_failed(&call, EINTR);
-}
-
-START_TEST(signal_restart)
-{
-	int i;
-
-	prepare();
-	handle_signal(SA_RESTART);
-	call_start(&call, &a, b.id, 7, in_ms(LONG));
-	for (i = 0; i < 50; i++) {
-		hit(&call);
-		kt_wait_asleep(call.tid);
-	}
-	kt_check(!call.done, "the call returned");
-	kt_check(conn_drain(&b) == 1, "the request was sent again");
-	kt_check_ret(reply(&b, a.id, 7), 0, "reply");
-	end_replied(&call, 7);
-	expect_empty(&a);
-	expect_empty(&b);
-}
-END_TEST
-
-START_TEST(signal_restart_deadline)
-{
-	u64 deadline = in_ms(200);
-
-	prepare();
-	handle_signal(SA_RESTART);
-	call_start(&call, &a, b.id, 7, deadline);
-	hit(&call);
-	hit(&call);
-	end_failed(&call, ETIMEDOUT);
-	kt_check(call.end >= deadline, "early");
-	kt_check(conn_drain(&b) == 1, "the request was sent again");
-	expect_empty(&a);
-}
-END_TEST
-
-/* the restarted call is ended by whatever would have ended it before */
-START_TEST(signal_restart_end)
-{
-	prepare();
-	handle_signal(SA_RESTART);
-	call_start(&call, &a, b.id, 7, in_ms(LONG));
-	hit(&call);
-	kt_wait_asleep(call.tid);
-	kt_check_ret(cancel(&a, 7), 0, "cancel");
-	end_failed(&call, ECANCELED);
-	call_start(&call, &a, b.id, 8, in_ms(LONG));
-	hit(&call);
-	kt_wait_asleep(call.tid);
-	conn_close(&b);
-	end_failed(&call, EPIPE);
-	expect_empty(&a);
-}
-END_TEST
-
-START_TEST(signal_then_resume)
-{
-	int i;
-
-	prepare();
-	start_interrupted(in_ms(LONG));
-	for (i = 0; i < 3; i++) {
-		call_run(&call);
-		hit(&call);
-		end_failed(&call, EINTR);
-	}
-	call_run(&call);
-	kt_check(conn_drain(&b) == 1, "the request was sent again");
-	kt_check_ret(reply(&b, a.id, 7), 0, "reply");
-	end_replied(&call, 7);
-	expect_empty(&a);
-	expect_empty(&b);
-}
-END_TEST
-
-/* a reply that comes meanwhile waits as well */
-START_TEST(signal_then_reply)
-{
-	prepare();
-	start_interrupted(in_ms(LONG));
-	kt_check_ret(reply(&b, a.id, 7), 0, "reply while interrupted");
-	kt_check(!(fd_poll(a.fd, 0) & POLLIN), "POLLIN");
-	expect_empty(&a);
-	call_run_now(&call);
-	end_replied(&call, 7);
-	kt_check(conn_drain(&b) == 1, "the request was sent again");
-	/* that was the reply; the next one is a message */
-	kt_check_ret(reply(&b, a.id, 7), 0, "second reply");
-	expect_msg(&a, 1007, 7);
-	kt_check(pool_used(&a) == 0, "pool");
-}
-END_TEST
-
-START_TEST(signal_then_files)
-{
-	int p[2];
-
-	prepare_flags(KDBUS_HELLO_ACCEPT_FD, POOL);
-	start_interrupted(in_ms(LONG));
-	reply_with_files(p);
-	call_run_now(&call);
-	kt_assert_ret(call_end(&call), 0, "resumed");
-	check_files(reply_offset(&call));
-}
-END_TEST
-
-/* another cookie or receiver is another request */
-START_TEST(signal_then_other)
-{
-	struct conn other;
-
-	prepare();
-	conn_open(&other, &bus, POOL);
-	start_interrupted(in_ms(LONG));
-	kt_check_ret(reply(&b, a.id, 7), 0, "reply while interrupted");
-	call_start(&call2, &a, b.id, 8, in_ms(LONG));
-	kt_check_ret(reply(&b, a.id, 8), 0, "reply");
-	end_replied(&call2, 8);
-	call_start(&call2, &a, other.id, 7, in_ms(LONG));
-	kt_check_ret(reply(&other, a.id, 7), 0, "reply");
-	end_replied(&call2, 7);
-	kt_check_ret(request(&a, b.id, 7, NEVER), 0, "asynchronous");
-	kt_check(conn_drain(&b) == 3, "requests");
-	call_run_now(&call);
-	end_replied(&call, 7);
-	expect_empty(&b);
-	expect_empty(&a);
-}
-END_TEST
-
-START_TEST(signal_then_nothing)
-{
-	prepare();
-	start_interrupted(in_ms(200));
-	kt_check_ret(request(&a, b.id, 9, in_ms(300)), 0, "request");
-	expect_note(&a, KDBUS_ITEM_REPLY_TIMEOUT, 9);
-	expect_empty(&a);
-	kt_check(conn_drain(&b) == 2, "requests");
-	kt_check_ret(reply(&b, a.id, 7), 0, "a message");
-	expect_msg(&a, 1007, 7);
-	conn_close(&b);
-	expect_empty(&a);
-	kt_check(pool_used(&a) == 0, "pool");
-}
-END_TEST
-
-/* the reply nobody came back for is thrown away */
-START_TEST(signal_then_reply_for_nobody)
-{
-	u64 end = in_ms(20000);
-
-	prepare();
-	start_interrupted(in_ms(300));
-	kt_check_ret(reply(&b, a.id, 7), 0, "reply while interrupted");
-	kt_check(pool_used(&a) != 0, "it is not kept");
-	while (pool_used(&a) && now_ns() < end)
-		sched_yield();
-	kt_check(pool_used(&a) == 0, "it is kept for ever");
-	expect_empty(&a);
-}
-END_TEST
-
-START_TEST(signal_then_death)
-{
-	prepare();
-	start_interrupted(in_ms(LONG));
-	conn_close(&b);
-	expect_empty(&a);
-	call_run_now(&call);
-	end_failed(&call, ENXIO);
-	expect_empty(&a);
-	kt_check(pool_used(&a) == 0, "pool");
-}
-END_TEST
-
-/* ------------------------------------------------------------------------ */
-/* The replier fails */
-
-static int reply_vec(const void *p, size_t n)
-{
-	struct blob r;
-
-	reply_init(&r, a.id, 7);
-	msg_vec(&r, p, n);
-	return conn_send(&b, &r);
-}
-
-/* its own fault: the waiter waits on */
-START_TEST(replier_own_fault)
-{
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	struct blob r;
-
-	prepare();
-	call_start(&call, &a, b.id, 7, in_ms(LONG));
-	reply_init(&r, a.id, 7);
-	blob_add(&r, KDBUS_ITEM_FDS, &null, sizeof(null));
-	kt_check_ret(conn_send(&b, &r), -ECOMM, "files are not accepted");
-	kt_check_ret(reply_vec(kt_noread(KT_PAGE), 8), -EFAULT, "unreadable");
-	kt_check(pool_used(&a) == 0, "pool");
-	kt_check(!call.done, "the waiter did not wait on");
-	kt_check_ret(reply(&b, a.id, 7), 0, "reply");
-	end_replied(&call, 7);
-	expect_empty(&a);
-}
-END_TEST
-
-/* no room: both get the error, and that was it */
-START_TEST(no_room)
-{
-	static const struct {
-		size_t size;
-		int err;
-	} rows[] = { { 3000, EXFULL }, { 8192, ENOBUFS } };
-	static u8 big[8192];
-	size_t i;
-
-	prepare_flags(0, KT_PAGE);
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		call_start(&call, &a, b.id, 7, in_ms(LONG));
-		kt_check_ret(reply_vec(big, rows[i].size), -rows[i].err,
-			     "reply of %zu bytes", rows[i].size);
-		end_failed(&call, rows[i].err);
-		kt_check(pool_used(&a) == 0, "pool");
-		expect_empty(&a);
-		kt_check_ret(reply(&b, a.id, 7), 0, "a message");
-		expect_msg(&a, 1007, 7);
-	}
-	conn_close(&b);
-	expect_empty(&a);
-}
-END_TEST
-
-/* the result cannot be stored: an error, and the pool is as before */
-START_TEST(offset_not_writable)
-{
-	prepare();
-	call_init(&call, &a, b.id, 7, in_ms(LONG));
-	call.msg = kt_half_ro(&call.m, 72, 64);
-	call_run(&call);
-	kt_check_ret(reply(&b, a.id, 7), 0, "reply");
-	kt_check_ret(call_end(&call), -EFAULT, "offset_reply not writable");
-	kt_check(pool_used(&a) == 0, "%llu bytes of the pool are lost",
-		 pool_used(&a));
-	expect_empty(&a);
-}
-END_TEST
-
-/* and no descriptor appears out of nowhere */
-START_TEST(offset_not_writable_files)
-{
-	int p[2], before;
-
-	prepare_flags(KDBUS_HELLO_ACCEPT_FD, POOL);
-	before = count_open();
-	call_init(&call, &a, b.id, 7, in_ms(LONG));
-	call.msg = kt_half_ro(&call.m, 72, 64);
-	call_run(&call);
-	close(reply_with_files(p));
-	kt_check_ret(call_end(&call), -EFAULT, "offset_reply not writable");
-	kt_check(pool_used(&a) == 0, "pool");
-	kt_check(count_open() == before + 2, "descriptors were installed");
-	close(p[1]);
-	kt_check(fd_poll(p[0], 10000) & POLLHUP, "the files are still held");
-}
-END_TEST
-
-/* replies do not care for what the queue holds */
-START_TEST(pending_limit)
-{
-	int i;
-
-	prepare();
-	for (i = 0; i < 128; i++)
-		kt_assert_ret(request(&a, b.id, i, NEVER), 0, "request");
-	call_init(&call, &a, b.id, 7, 1);
-	call_run_now(&call);
-	end_failed(&call, EMLINK);
-	kt_check_ret(reply(&b, a.id, 1), 0, "reply");
-	call_run_now(&call);
-	end_failed(&call, ETIMEDOUT);
-	call_run_now(&call);
-	end_failed(&call, ETIMEDOUT);
 }
 END_TEST
 
@@ -846,19 +405,4 @@ void suite_sync(void)
 	kt_test(cancel_one);
 	kt_test(cancel_all_of_cookie);
 	kt_test(same_cookie);
-	kt_test(signal_restart);
-	kt_test(signal_restart_deadline);
-	kt_test(signal_restart_end);
-	kt_test(signal_then_resume);
-	kt_test(signal_then_reply);
-	kt_test(signal_then_files);
-	kt_test(signal_then_other);
-	kt_test(signal_then_nothing);
-	kt_test(signal_then_reply_for_nobody);
-	kt_test(signal_then_death);
-	kt_test(replier_own_fault);
-	kt_test(no_room);
-	kt_test(offset_not_writable);
-	kt_test(offset_not_writable_files);
-	kt_test(pending_limit);
 }

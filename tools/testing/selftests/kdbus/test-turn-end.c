@@ -2,37 +2,26 @@
 /* How MSG_SEND that also waits and frees ends; many of them */
 
 #include <signal.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "pair.h"
 #include "suites.h"
 #include "wait-util.h"
 
-#define POOL	(64 * KIB)
 /* waking up another processor takes long in a virtual machine */
 #define TURNS	10000
 #define TURNS_ANYWHERE	1000
 
-static struct bus bus;
-static struct conn a, b;
 static struct blob m;
 static struct waiter waiter;
 static u64 held;
 
-static void prepare_flags(u64 flags)
-{
-	bus_make(&bus, 0);
-	kt_assert_ret(conn_try_open(&a, &bus, flags, POOL), 0, "HELLO");
-	conn_open(&b, &bus, POOL);
-}
-
 /* @m: frees what @a holds, then receives */
-static void turn_init(u64 cookie)
+static void both_init(u64 cookie)
 {
 	held = hold_one(&b, &a, 50);
-	msg_init(&m, b.id, cookie);
-	m.msg.flags = TURN_RECV;
+	turn_init(&m, b.id, cookie);
 	turn_free(&m, held);
 }
 
@@ -56,10 +45,10 @@ START_TEST(ended_by_signal)
 	static const int flags[] = { 0, SA_RESTART };
 	size_t i;
 
-	prepare_flags(0);
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		on_signal(flags[i]);
-		turn_init(i);
+		both_init(i);
 		wait_send(&waiter, &a, &m);
 		wait_hit(&waiter);
 		end_with_none("signal");
@@ -72,8 +61,8 @@ END_TEST
 
 START_TEST(ended_by_byebye)
 {
-	prepare_flags(0);
-	turn_init(1);
+	pair_open();
+	both_init(1);
 	wait_send(&waiter, &a, &m);
 	kt_check_ret(conn_byebye(&a), 0, "BYEBYE");
 	end_with_none("BYEBYE");
@@ -84,8 +73,8 @@ END_TEST
 
 START_TEST(ended_by_bus)
 {
-	prepare_flags(0);
-	turn_init(1);
+	pair_open();
+	both_init(1);
 	wait_send(&waiter, &a, &m);
 	bus_close(&bus);
 	end_with_none("end of the bus");
@@ -112,8 +101,8 @@ START_TEST(files)
 	int p[2];
 	char c;
 
-	prepare_flags(KDBUS_HELLO_ACCEPT_FD);
-	turn_init(1);
+	pair_open_as(KDBUS_HELLO_ACCEPT_FD, POOL);
+	both_init(1);
 	wait_send(&waiter, &a, &m);
 	send_pipe(p);
 	kt_assert_ret(wait_end(&waiter), 0, "turn");
@@ -133,8 +122,8 @@ START_TEST(no_descriptor_left)
 	int p[2];
 	u64 off;
 
-	prepare_flags(KDBUS_HELLO_ACCEPT_FD);
-	turn_init(1);
+	pair_open_as(KDBUS_HELLO_ACCEPT_FD, POOL);
+	both_init(1);
 	send_pipe(p);
 	kt_assert(!getrlimit(RLIMIT_NOFILE, &was), "getrlimit: %m");
 	none = was;
@@ -163,16 +152,16 @@ START_TEST(offset_not_writable)
 	int next = dup(0), p[2];
 
 	close(next);
-	prepare_flags(KDBUS_HELLO_ACCEPT_FD);
-	turn_init(1);
-	kt_check_ret(conn_send_bytes(&b, a.id, 2, "x", 1), 0, "send");
+	pair_open_as(KDBUS_HELLO_ACCEPT_FD, POOL);
+	both_init(1);
+	send_one(&b, &a, 2);
 	check_not_writable(kt_half_ro(&m, m.size,
 				      offsetof(struct kdbus_msg, offset_reply)),
 			   "a message");
 	expect_msg(&a, 2, 0);
 	expect_empty(&a);
 
-	turn_init(1);
+	both_init(1);
 	send_pipe(p);
 	next = dup(0);
 	close(next);
@@ -217,7 +206,7 @@ static void kept(int ret, int want, u64 deadline)
 
 START_TEST(sync_answered)
 {
-	prepare_flags(0);
+	pair_open();
 	sync_init(NEVER);
 	wait_send(&waiter, &a, &m);
 	kt_check(conn_msg(&a, held)->cookie == 50, "freed before the answer");
@@ -228,7 +217,7 @@ END_TEST
 
 START_TEST(sync_failed)
 {
-	prepare_flags(0);
+	pair_open();
 	sync_init(1);
 	kept(conn_send(&a, &m), -ETIMEDOUT, 1);
 
@@ -246,7 +235,7 @@ END_TEST
 
 START_TEST(sync_interrupted)
 {
-	prepare_flags(0);
+	pair_open();
 	on_signal(0);
 	sync_init(NEVER);
 	wait_send(&waiter, &a, &m);
@@ -262,16 +251,11 @@ END_TEST
 
 START_TEST(sync_restarted)
 {
-	int i;
-
-	prepare_flags(0);
+	pair_open();
 	on_signal(SA_RESTART);
 	sync_init(NEVER);
 	wait_send(&waiter, &a, &m);
-	for (i = 0; i < 20; i++) {
-		wait_hit(&waiter);
-		wait_check_asleep(&waiter);
-	}
+	wait_restarts(&waiter);
 	kt_check(conn_drain(&b) == 1, "sent again");
 	answered();
 }
@@ -283,7 +267,7 @@ START_TEST(freed_by_another)
 	struct blob r;
 	u64 next;
 
-	prepare_flags(0);
+	pair_open();
 	sync_init(NEVER);
 	next = hold_one(&b, &a, 51);
 	wait_send(&waiter, &a, &m);
@@ -313,9 +297,8 @@ static void *serve(void *arg)
 	for (off = r.offset; off != NONE; off = answer.msg.offset_reply) {
 		const struct kdbus_msg *req = conn_msg(&b, off);
 
-		msg_init(&answer, req->src_id, ++*n);
+		turn_init(&answer, req->src_id, ++*n);
 		answer.msg.cookie_reply = req->cookie;
-		answer.msg.flags = TURN_RECV;
 		msg_vec(&answer, (const u8 *)req + req->size, 8);
 		turn_free(&answer, off);
 		kt_assert_ret(conn_send(&b, &answer), 0, "turn %llu", *n);
@@ -349,7 +332,7 @@ static void turns(u64 turns)
 	u64 i, n = 0, off = NONE, most_a = 0, most_b = 0;
 	pthread_t t;
 
-	prepare_flags(0);
+	pair_open();
 	t = kt_thread(serve, &n);
 	for (i = 1; i <= turns; i++) {
 		off = turn(i, off);

@@ -5,39 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pair.h"
 #include "suites.h"
 #include "wait-util.h"
 
-#define POOL	(64 * KIB)
 #define BOTH	(TURN_RECV | TURN_FREE)
 
-static struct bus bus;
-static struct conn a, b;
 static struct blob m;
-
-static void prepare(void)
-{
-	bus_make(&bus, 0);
-	conn_open(&a, &bus, POOL);
-	conn_open(&b, &bus, POOL);
-}
-
-static void turn_init(u64 cookie)
-{
-	msg_init(&m, b.id, cookie);
-	m.msg.flags = TURN_RECV;
-}
-
-static void send_a(u64 cookie)
-{
-	kt_assert_ret(conn_send_bytes(&b, a.id, cookie, "x", 1), 0, "send");
-}
 
 START_TEST(announced)
 {
 	struct kdbus_cmd_recv r = { .flags = 1ULL << 34 };
 
-	prepare();
+	pair_open();
 	msg_init(&m, b.id, 1);
 	kt_check_ret(conn_send(&a, &m), 0, "plain");
 	kt_check((m.msg.kernel_flags & BOTH) == BOTH, "MSG_SEND: %#llx",
@@ -67,7 +47,7 @@ struct have {
 static void have_init(struct have *h)
 {
 	h->held = hold_one(&b, &a, 50);
-	send_a(51);
+	send_one(&b, &a, 51);
 	kt_assert_ret(conn_recv_flags(&a, PEEK, &h->queued), 0, "PEEK");
 	h->used = pool_used(&a);
 }
@@ -96,7 +76,7 @@ static void refused_item(const struct have *h, size_t payload)
 	u64 offset[2] = { h->held, 0 };
 	char what[64];
 
-	turn_init(1);
+	turn_init(&m, b.id, 1);
 	m.msg.flags = TURN_FREE;
 	blob_add(&m, KDBUS_ITEM_FREE, offset, payload);
 	snprintf(what, sizeof(what), "payload of %zu bytes", payload);
@@ -111,9 +91,9 @@ START_TEST(refused_items)
 	struct have h;
 	size_t i;
 
-	prepare();
+	pair_open();
 	have_init(&h);
-	turn_init(1);
+	turn_init(&m, b.id, 1);
 	m.msg.flags = TURN_FREE;
 	check_refused(&h, -EINVAL, "no item");
 	m.msg.flags = BOTH;
@@ -133,7 +113,7 @@ START_TEST(refused_offsets)
 	struct have h;
 	size_t i;
 
-	prepare();
+	pair_open();
 	have_init(&h);
 	{
 		const struct {
@@ -147,7 +127,7 @@ START_TEST(refused_offsets)
 		};
 
 		for (i = 0; i < ARRAY_SIZE(rows); i++) {
-			turn_init(1);
+			turn_init(&m, b.id, 1);
 			turn_free(&m, rows[i].offset);
 			check_refused(&h, rows[i].want, "offset");
 			m.msg.flags = TURN_FREE;
@@ -156,7 +136,7 @@ START_TEST(refused_offsets)
 	}
 	/* what was free before */
 	kt_check_ret(conn_free(&a, h.held), 0, "FREE");
-	turn_init(1);
+	turn_init(&m, b.id, 1);
 	turn_free(&m, h.held);
 	kt_check_ret(conn_send(&a, &m), -ENXIO, "it is free");
 	expect_empty(&b);
@@ -168,9 +148,9 @@ START_TEST(refused_sync)
 {
 	struct have h;
 
-	prepare();
+	pair_open();
 	have_init(&h);
-	turn_init(1);
+	turn_init(&m, b.id, 1);
 	m.msg.flags = SYNC | TURN_RECV;
 	m.msg.timeout_ns = NEVER;
 	check_refused(&h, -EINVAL, "both wait");
@@ -189,7 +169,7 @@ START_TEST(ignored_without_flag)
 	u64 held, off;
 	size_t i;
 
-	prepare();
+	pair_open();
 	held = hold_one(&b, &a, 50);
 	memset(junk, 0xff, sizeof(junk));
 	memcpy(junk, &held, sizeof(held));
@@ -262,15 +242,15 @@ START_TEST(not_sent)
 	struct have h;
 	size_t i;
 
-	prepare();
+	pair_open();
 	have_init(&h);
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		turn_init(1);
+		turn_init(&m, b.id, 1);
 		turn_free(&m, h.held);
 		rows[i].spoil();
 		check_refused(&h, rows[i].want, "not sent");
 	}
-	turn_init(1);
+	turn_init(&m, b.id, 1);
 	turn_free(&m, h.held);
 	kt_check_ret(conn_send(&a, &m), 0, "it was not spoiled");
 	kt_check(m.msg.offset_reply == h.queued, "received at %llu",

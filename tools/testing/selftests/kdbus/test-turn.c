@@ -4,39 +4,29 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "pair.h"
 #include "suites.h"
 #include "wait-util.h"
 
-#define POOL	(64 * KIB)
-
-static struct bus bus;
-static struct conn a, b;
 static struct blob m;
 static struct waiter waiter;
 
-static void prepare(void)
+/* a vec of @size bytes in @got */
+static const u8 *payload(const struct kdbus_msg *got, unsigned int nth,
+			 u64 size)
 {
-	bus_make(&bus, 0);
-	conn_open(&a, &bus, POOL);
-	conn_open(&b, &bus, POOL);
-}
+	const struct kdbus_item *item;
 
-static void turn_init(u64 cookie)
-{
-	msg_init(&m, b.id, cookie);
-	m.msg.flags = TURN_RECV;
-}
-
-static void send_a(u64 cookie)
-{
-	kt_assert_ret(conn_send_bytes(&b, a.id, cookie, "x", 1), 0, "send");
+	item = item_find(got, KDBUS_ITEM_PAYLOAD_OFF, nth);
+	kt_assert(item && item->vec.size == size, "payload");
+	return (const u8 *)got + item->vec.offset;
 }
 
 START_TEST(frees)
 {
 	u64 held, kept;
 
-	prepare();
+	pair_open();
 	held = hold_one(&b, &a, 50);
 	kept = hold_one(&b, &a, 51);
 	msg_init(&m, b.id, 1);
@@ -57,12 +47,11 @@ END_TEST
 START_TEST(frees_its_payload)
 {
 	static u8 bytes[20000];
-	const struct kdbus_item *item;
 	const struct kdbus_msg *got;
 	u64 held, off;
 	int i;
 
-	prepare();
+	pair_open();
 	kt_fill(bytes, sizeof(bytes), 9);
 	kt_assert_ret(conn_send_bytes(&b, a.id, 50, bytes, sizeof(bytes)), 0,
 		      "send");
@@ -71,17 +60,13 @@ START_TEST(frees_its_payload)
 	for (i = 0; i < 10; i++) {
 		struct conn *from = i & 1 ? &b : &a, *to = i & 1 ? &a : &b;
 
-		item = item_find(got, KDBUS_ITEM_PAYLOAD_OFF, 0);
-		kt_assert(item, "no payload");
 		msg_init(&m, to->id, i);
-		msg_vec(&m, (const u8 *)got + item->vec.offset, sizeof(bytes));
+		msg_vec(&m, payload(got, 0, sizeof(bytes)), sizeof(bytes));
 		turn_free(&m, held);
 		kt_assert_ret(conn_send(from, &m), 0, "send, round %d", i);
 		kt_check(pool_used(from) == 0, "round %d: not freed", i);
 		got = conn_recv_msg(to, &off);
-		item = item_find(got, KDBUS_ITEM_PAYLOAD_OFF, 0);
-		kt_assert(item && item->vec.size == sizeof(bytes), "payload");
-		kt_check(kt_filled((const u8 *)got + item->vec.offset,
+		kt_check(kt_filled(payload(got, 0, sizeof(bytes)),
 				   sizeof(bytes), 9), "round %d: bytes", i);
 		held = off;
 	}
@@ -92,28 +77,21 @@ END_TEST
 START_TEST(frees_after_sending)
 {
 	static u8 bytes[20000], other[9000];
-	const struct kdbus_item *item;
 	const struct kdbus_msg *got;
 	u64 held;
 
-	prepare();
+	pair_open();
 	kt_fill(bytes, sizeof(bytes), 9);
 	kt_assert_ret(conn_send_bytes(&b, a.id, 50, bytes, sizeof(bytes)), 0,
 		      "send");
 	got = conn_recv_msg(&a, &held);
-	item = item_find(got, KDBUS_ITEM_PAYLOAD_OFF, 0);
-	kt_assert(item, "no payload");
-	turn_init(1);
-	m.msg.dst_id = a.id;
+	turn_init(&m, a.id, 1);
 	msg_vec(&m, other, sizeof(other));
-	msg_vec(&m, (const u8 *)got + item->vec.offset, 10000);
+	msg_vec(&m, payload(got, 0, sizeof(bytes)), 10000);
 	turn_free(&m, held);
 	kt_assert_ret(conn_send(&a, &m), 0, "turn");
 	got = conn_msg(&a, m.msg.offset_reply);
-	item = item_find(got, KDBUS_ITEM_PAYLOAD_OFF, 1);
-	kt_assert(item && item->vec.size == 10000, "payload");
-	kt_check(!memcmp((const u8 *)got + item->vec.offset, bytes, 10000),
-		 "bytes");
+	kt_check(!memcmp(payload(got, 1, 10000), bytes, 10000), "bytes");
 	take_at(&a, m.msg.offset_reply, 1);
 	kt_check(pool_used(&a) == 0, "pool");
 }
@@ -125,14 +103,11 @@ START_TEST(receives)
 	struct kdbus_msg *sent = &m.msg;
 	int i;
 
-	prepare();
+	pair_open();
+	for (i = 0; i < 4; i++)
+		send_prio(&b, &a, i, -i);
 	for (i = 0; i < 4; i++) {
-		msg_init(&m, a.id, i);
-		m.msg.priority = -i;
-		kt_assert_ret(conn_send(&b, &m), 0, "send");
-	}
-	for (i = 0; i < 4; i++) {
-		turn_init(100 + i);
+		turn_init(&m, b.id, 100 + i);
 		if (i)
 			sent->cookie_reply = 7;
 		kt_check_ret(conn_send(&a, &m), 0, "turn");
@@ -149,18 +124,18 @@ START_TEST(waits)
 {
 	int i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 2; i++) {
 		/* this makes no difference */
 		if (i)
 			kt_assert(!fcntl(a.fd, F_SETFL, O_RDWR | O_NONBLOCK),
 				  "O_NONBLOCK: %m");
-		turn_init(1);
+		turn_init(&m, b.id, 1);
 		turn_free(&m, hold_one(&b, &a, 50));
 		wait_send(&waiter, &a, &m);
 		kt_check(pool_used(&a) == 0, "it frees when it wakes up");
 		expect_msg(&b, 1, 0);
-		send_a(2);
+		send_one(&b, &a, 2);
 		kt_assert_ret(wait_end(&waiter), 0, "turn");
 		take_at(&a, m.msg.offset_reply, 2);
 	}
@@ -171,9 +146,8 @@ END_TEST
 
 START_TEST(to_itself)
 {
-	prepare();
-	turn_init(1);
-	m.msg.dst_id = a.id;
+	pair_open();
+	turn_init(&m, a.id, 1);
 	kt_check_ret(conn_send(&a, &m), 0, "turn");
 	take_at(&a, m.msg.offset_reply, 1);
 	expect_empty(&a);
@@ -187,15 +161,15 @@ START_TEST(receivers_see_nothing)
 	struct conn mon, *to[2] = { &b, &mon };
 	int i;
 
-	prepare();
+	pair_open();
 	kt_assert_ret(special_try_open(&mon, &bus, KDBUS_HELLO_MONITOR, NULL,
 				       POOL), 0, "HELLO of a monitor");
-	turn_init(1);
+	turn_init(&m, b.id, 1);
 	turn_free(&m, hold_one(&b, &a, 50));
 	conn_drain(&mon);
 	m.msg.flags |= EXPECT;
 	m.msg.timeout_ns = NEVER;
-	send_a(2);
+	send_one(&b, &a, 2);
 	kt_check_ret(conn_send(&a, &m), 0, "turn");
 	for (i = 0; i < 2; i++) {
 		got = conn_recv_msg(to[i], NULL);
@@ -214,7 +188,7 @@ END_TEST
 
 START_TEST(broadcast)
 {
-	prepare();
+	pair_open();
 	match_all(&b);
 	cast_init(&m, 1);
 	m.msg.flags |= TURN_RECV;
@@ -222,7 +196,7 @@ START_TEST(broadcast)
 	wait_send(&waiter, &a, &m);
 	kt_check(conn_recv_msg(&b, NULL)->flags == 0, "flags");
 	expect_empty(&b);
-	send_a(2);
+	send_one(&b, &a, 2);
 	kt_assert_ret(wait_end(&waiter), 0, "turn");
 	take_at(&a, m.msg.offset_reply, 2);
 	kt_check(pool_used(&a) == 0, "pool");
@@ -232,8 +206,8 @@ END_TEST
 /* a broadcast nobody hears was sent all the same */
 START_TEST(broadcast_to_nobody)
 {
-	prepare();
-	send_a(2);
+	pair_open();
+	send_one(&b, &a, 2);
 	cast_init(&m, 1);
 	m.msg.flags |= TURN_RECV;
 	kt_check_ret(conn_send(&a, &m), 0, "turn");

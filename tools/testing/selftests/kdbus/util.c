@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What all test files share: see util.h */
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
@@ -18,7 +19,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
 
 #include "util.h"
 
@@ -250,6 +250,18 @@ void kt_wait_asleep(pid_t tid)
 	kt_assert(0, "thread %d does not go to sleep", tid);
 }
 
+u64 kt_times_slept(pid_t tid)
+{
+	static const char key[] = "\nvoluntary_ctxt_switches:";
+	char path[64], buf[4096], *at;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
+	kt_assert(kt_read_file(path, buf, sizeof(buf)) > 0, "no %s", path);
+	at = strstr(buf, key);
+	kt_assert(at, "no context switches in %s", path);
+	return strtoull(at + strlen(key), NULL, 10);
+}
+
 u64 kt_now_ms(void)
 {
 	struct timespec ts;
@@ -403,4 +415,25 @@ bool kt_write_file(const char *path, const char *text)
 	n = write(fd, text, strlen(text));
 	close(fd);
 	return n == (ssize_t)strlen(text);
+}
+
+unsigned int kt_count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	kt_assert(dir, "/proc/self/fd: %m");
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+bool kt_booted_with(const char *option)
+{
+	char line[4096];
+
+	kt_assert(kt_read_file("/proc/cmdline", line, sizeof(line)) > 0,
+		  "no /proc/cmdline");
+	return strstr(line, option);
 }

@@ -170,6 +170,7 @@ void kt_become_split(uid_t real, uid_t effective);
 pthread_t kt_thread(void *(*fn)(void *arg), void *arg);
 void kt_join(pthread_t t);
 void kt_wait_asleep(pid_t tid);	/* until that thread of ours sleeps */
+u64 kt_times_slept(pid_t tid);	/* without waking it */
 pid_t kt_tid(void);
 bool kt_parallel(void);		/* there is more than one processor */
 
@@ -200,6 +201,8 @@ int kt_memfd(u64 size, unsigned int seals, u32 seed);
 
 int kt_read_file(const char *path, char *buf, size_t size);
 bool kt_write_file(const char *path, const char *text);
+unsigned int kt_count_fds(void);	/* to be compared with another count */
+bool kt_booted_with(const char *option);	/* of the kernel */
 
 /* ------------------------------------------------------------------------ */
 /* Command structures with items */

@@ -35,6 +35,25 @@ void wait_recv(struct waiter *w, struct conn *c, struct kdbus_cmd_recv *recv)
 	start(w, c, KDBUS_CMD_MSG_RECV, recv);
 }
 
+static void recv_init(struct kdbus_cmd_recv *recv, u64 flags, u64 offset)
+{
+	*recv = (struct kdbus_cmd_recv) { .flags = flags, .offset = offset };
+}
+
+void recv_start(struct waiter *w, struct conn *c, struct kdbus_cmd_recv *recv,
+		u64 flags, u64 offset)
+{
+	recv_init(recv, flags, offset);
+	wait_recv(w, c, recv);
+}
+
+int recv_now(struct conn *c, struct kdbus_cmd_recv *recv, u64 flags,
+	     u64 offset)
+{
+	recv_init(recv, flags, offset);
+	return kt_cmd(c->fd, KDBUS_CMD_MSG_RECV, recv);
+}
+
 bool wait_is_done(const struct waiter *w)
 {
 	return __atomic_load_n(&w->done, __ATOMIC_SEQ_CST);
@@ -69,13 +88,28 @@ void on_signal(int flags)
 	kt_assert(!sigaction(SIGUSR1, &sa, NULL), "sigaction: %m");
 }
 
-void wait_hit(struct waiter *w)
+void hit_thread(pthread_t thread)
 {
 	unsigned int was = __atomic_load_n(&signals, __ATOMIC_SEQ_CST);
 
-	kt_assert(!pthread_kill(w->thread, SIGUSR1), "pthread_kill");
+	kt_assert(!pthread_kill(thread, SIGUSR1), "pthread_kill");
 	while (__atomic_load_n(&signals, __ATOMIC_SEQ_CST) == was)
 		sched_yield();
+}
+
+void wait_hit(struct waiter *w)
+{
+	hit_thread(w->thread);
+}
+
+void wait_restarts(struct waiter *w)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		wait_hit(w);
+		wait_check_asleep(w);
+	}
 }
 
 /* ------------------------------------------------------------------------ */
@@ -93,6 +127,27 @@ void one_processor(void)
 	kt_assert(!sched_setaffinity(0, sizeof(one), &one), "affinity: %m");
 }
 
+void send_one(struct conn *from, const struct conn *to, u64 cookie)
+{
+	kt_assert_ret(conn_send_bytes(from, to->id, cookie, "x", 1), 0, "send");
+}
+
+void send_prio(struct conn *from, const struct conn *to, u64 cookie,
+	       __s64 priority)
+{
+	struct blob m;
+
+	msg_init(&m, to->id, cookie);
+	m.msg.priority = priority;
+	kt_assert_ret(conn_send(from, &m), 0, "send");
+}
+
+void turn_init(struct blob *m, u64 dst, u64 cookie)
+{
+	msg_init(m, dst, cookie);
+	m->msg.flags = TURN_RECV;
+}
+
 void turn_free(struct blob *m, u64 offset)
 {
 	m->msg.flags |= TURN_FREE;
@@ -103,7 +158,7 @@ u64 hold_one(struct conn *from, struct conn *c, u64 cookie)
 {
 	u64 off;
 
-	kt_assert_ret(conn_send_bytes(from, c->id, cookie, "x", 1), 0, "send");
+	send_one(from, c, cookie);
 	kt_assert(conn_recv_msg(c, &off)->cookie == cookie, "another message");
 	return off;
 }
