@@ -32,7 +32,7 @@ static u8 chunk[CHUNK];
 
 static void enter(const char *dir)
 {
-	char path[160];
+	char path[sizeof(dirs) + 32];
 
 	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
 	kt_assert(kt_write_file(path, "0"), "enter %s: %m", dir);
@@ -40,7 +40,7 @@ static void enter(const char *dir)
 
 static long long usage(unsigned int i)
 {
-	char path[160], buf[64];
+	char path[sizeof(dirs) + 32], buf[64];
 
 	snprintf(path, sizeof(path), "%s/memory.current", dirs[i]);
 	kt_assert(kt_read_file(path, buf, sizeof(buf)) > 0, "no %s", path);
