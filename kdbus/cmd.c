@@ -4,6 +4,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "compat/uaccess.h"
 #include "cmd.h"
 #include "item.h"
 #include "memcg.h"
@@ -55,7 +56,9 @@ static int read_small(struct kdbus_cmd *cmd)
 	if (cmd->size <= FEW)
 		return read_words(cmd->buf, cmd->uarg, cmd->size);
 	/* it fits, as the caller has found out */
-	return _copy_from_user(cmd->buf, cmd->uarg, cmd->size) ? -EFAULT : 0;
+	if (kdbus_copy_from_user(cmd->buf, cmd->uarg, cmd->size))
+		return -EFAULT;
+	return 0;
 }
 
 static int read_large(struct kdbus_cmd *cmd)

@@ -6,9 +6,9 @@
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "compat/mm.h"
+#include "compat/uaccess.h"
 #include "memcg.h"
 #include "pages.h"
 
@@ -149,7 +149,7 @@ int kdbus_pages_write_user(struct kdbus_pages *pages, size_t offset,
 		n = size - copied;
 		to = kdbus_pages_window(pages, offset + copied, &n);
 		/* whole pages: no object that hardening could look up */
-		left = _copy_from_user(to, src + copied, n);
+		left = kdbus_copy_from_user(to, src + copied, n);
 	}
 	atomic64_add(copied, &pages->copied);
 
