@@ -38,7 +38,7 @@ struct kdbus_reply *kdbus_reply_new(struct kdbus_conn *requester, u64 cookie,
 	timerqueue_init(&reply->deadline);
 	reply->deadline.expires = min_t(u64, timeout_ns, KTIME_MAX);
 	INIT_LIST_HEAD(&reply->owed);
-	init_waitqueue_head(&reply->wait);
+	rcuwait_init(&reply->wait);
 	return reply;
 }
 
@@ -212,7 +212,7 @@ static bool end_for(struct kdbus_conn *requester, struct kdbus_reply *reply,
 	spin_unlock(&replies->lock);
 
 	if (won)
-		wake_up_interruptible(&reply->wait);
+		rcuwait_wake_up(&reply->wait);
 	if (drop)
 		kdbus_reply_put(reply);
 	return won;
@@ -416,7 +416,9 @@ static int interrupt(struct kdbus_reply *reply)
  */
 int kdbus_reply_wait(struct kdbus_reply *reply)
 {
-	if (wait_event_interruptible(reply->wait, has_ended(reply)))
+	might_sleep();
+	if (rcuwait_wait_event(&reply->wait, has_ended(reply),
+			       TASK_INTERRUPTIBLE))
 		return interrupt(reply);
 
 	return READ_ONCE(reply->result);

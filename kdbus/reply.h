@@ -43,10 +43,10 @@
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
+#include <linux/rcuwait.h>
 #include <linux/spinlock.h>
 #include <linux/timerqueue.h>
 #include <linux/types.h>
-#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 struct kdbus_conn;
@@ -110,7 +110,7 @@ struct kdbus_reply {
 	struct rb_node by_cookie;
 	struct timerqueue_node deadline;
 	struct list_head owed;
-	wait_queue_head_t wait;
+	struct rcuwait wait;
 };
 
 struct kdbus_reply *kdbus_reply_new(struct kdbus_conn *requester, u64 cookie,

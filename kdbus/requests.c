@@ -231,7 +231,7 @@ static void replies_expire(struct work_struct *work)
 			break;
 
 		if (reply->sync)
-			wake_up_interruptible(&reply->wait);
+			rcuwait_wake_up(&reply->wait);
 		else
 			kdbus_notify_reply(reply->requester,
 					   KDBUS_ITEM_REPLY_TIMEOUT,
@@ -264,7 +264,7 @@ void kdbus_replies_shutdown_requests(struct kdbus_conn *conn)
 		if (!reply)
 			break;
 
-		wake_up_interruptible(&reply->wait);
+		rcuwait_wake_up(&reply->wait);
 		if (reply->interrupted)
 			kdbus_reply_drop_answer(reply);
 		kdbus_reply_put(reply);
