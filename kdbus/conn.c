@@ -376,7 +376,7 @@ int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle)
 	kdbus_notify_flush(conn->bus);
 
 	while ((entry = kdbus_queue_next_dead(&conn->queue)))
-		kdbus_conn_discard(entry);
+		kdbus_conn_discard(conn, entry);
 	kdbus_replies_shutdown_owed(conn);
 	conn_event(conn, KDBUS_ITEM_ID_REMOVE);
 	kdbus_ep_remove(conn->ep, conn);
@@ -404,31 +404,16 @@ void kdbus_conn_kill(struct kdbus_conn *conn)
 
 /**
  * kdbus_conn_discard() - get rid of a message that nobody will read
+ * @conn:	The connection it was for
  * @entry:	The message, in no queue
  *
  * If it is a request, the requester is told.
  *
  * Context: May sleep; no locks may be held that notifications take.
  */
-void kdbus_conn_discard(struct kdbus_queue_entry *entry)
+void kdbus_conn_discard(struct kdbus_conn *conn,
+			struct kdbus_queue_entry *entry)
 {
 	kdbus_reply_abandon(entry->reply);
-	kdbus_queue_entry_free(entry);
-}
-
-/**
- * kdbus_conn_kind() - what kind of connection it is
- * @conn:	The connection
- *
- * Return: One of KDBUS_CONN_*.
- */
-unsigned int kdbus_conn_kind(const struct kdbus_conn *conn)
-{
-	if (conn->flags & KDBUS_HELLO_MONITOR)
-		return KDBUS_CONN_MONITOR;
-	if (conn->flags & KDBUS_HELLO_ACTIVATOR)
-		return KDBUS_CONN_ACTIVATOR;
-	if (conn->flags & KDBUS_HELLO_POLICY_HOLDER)
-		return KDBUS_CONN_HOLDER;
-	return KDBUS_CONN_ORDINARY;
+	kdbus_queue_entry_free(&conn->queue, entry);
 }

@@ -147,8 +147,25 @@ void kdbus_conn_wake_sync(struct kdbus_conn *conn);
 void kdbus_conn_announce(struct kdbus_conn *conn);
 int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle);
 void kdbus_conn_kill(struct kdbus_conn *conn);
-void kdbus_conn_discard(struct kdbus_queue_entry *entry);
-unsigned int kdbus_conn_kind(const struct kdbus_conn *conn);
+void kdbus_conn_discard(struct kdbus_conn *conn,
+			struct kdbus_queue_entry *entry);
+
+/**
+ * kdbus_conn_kind() - what kind of connection it is
+ * @conn:	The connection
+ *
+ * Return: One of KDBUS_CONN_*.
+ */
+static inline unsigned int kdbus_conn_kind(const struct kdbus_conn *conn)
+{
+	if (conn->flags & KDBUS_HELLO_MONITOR)
+		return KDBUS_CONN_MONITOR;
+	if (conn->flags & KDBUS_HELLO_ACTIVATOR)
+		return KDBUS_CONN_ACTIVATOR;
+	if (conn->flags & KDBUS_HELLO_POLICY_HOLDER)
+		return KDBUS_CONN_HOLDER;
+	return KDBUS_CONN_ORDINARY;
+}
 
 static inline bool kdbus_conn_is_ordinary(const struct kdbus_conn *conn)
 {

@@ -75,6 +75,7 @@ struct kdbus_slice *kdbus_copy_slice(struct kdbus_message *m,
 
 /* an entry that owns the slice, and files of its own */
 static struct kdbus_queue_entry *make_entry(const struct kdbus_message *m,
+					    struct kdbus_conn *dst,
 					    struct kdbus_slice *slice)
 {
 	struct kdbus_queue_entry *entry;
@@ -87,7 +88,8 @@ static struct kdbus_queue_entry *make_entry(const struct kdbus_message *m,
 			return NULL;
 	}
 
-	entry = kdbus_queue_entry_new(slice, files, m->msg->priority);
+	entry = kdbus_queue_entry_new(&dst->queue, slice, files,
+				      m->msg->priority);
 	if (!entry)
 		kdbus_files_free(files);
 	return entry;
@@ -134,7 +136,7 @@ struct kdbus_queue_entry *kdbus_copy_new(struct kdbus_message *m,
 		goto err;
 	}
 
-	entry = make_entry(m, slice);
+	entry = make_entry(m, dst, slice);
 	if (!entry) {
 		kdbus_slice_free(slice);
 		r = -ENOBUFS;
@@ -160,7 +162,7 @@ err:
 void kdbus_copy_undo(struct kdbus_conn *dst, struct kdbus_queue_entry *entry)
 {
 	kdbus_quota_release(&dst->queue.quota, &entry->claim);
-	kdbus_queue_entry_free(entry);
+	kdbus_queue_entry_free(&dst->queue, entry);
 }
 
 /**
@@ -183,7 +185,7 @@ struct kdbus_queue_entry *kdbus_copy_new_kernel(const struct kdbus_msg *msg,
 		return ERR_CAST(slice);
 	kdbus_slice_write(slice, 0, msg, msg->size);
 
-	entry = kdbus_queue_entry_new(slice, NULL, 0);
+	entry = kdbus_queue_entry_new(&dst->queue, slice, NULL, 0);
 	if (!entry) {
 		kdbus_slice_free(slice);
 		return ERR_PTR(-ENOBUFS);

@@ -74,7 +74,7 @@ void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg)
 
 	if (push(&copies, dst, entry, &how) < 0) {
 		kdbus_queue_lost(&dst->queue);
-		kdbus_queue_entry_free(entry);
+		kdbus_queue_entry_free(&dst->queue, entry);
 	} else {
 		kdbus_conn_wake(dst);
 	}
@@ -486,8 +486,9 @@ static int route(struct kdbus_conn *src, struct kdbus_message *m,
  */
 int kdbus_deliver(struct kdbus_conn *src, struct kdbus_cmd *cmd)
 {
-	struct kdbus_message m;
-	int r = 0;
+	/* initialised next */
+	struct kdbus_message m __uninitialized;
+	int r;
 
 	r = kdbus_message_init(&m, cmd, src);
 	if (r < 0)

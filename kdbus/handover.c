@@ -10,19 +10,19 @@
 #include "queue.h"
 #include "reply.h"
 
-/* a second entry for a message, in another pool; the files stay with the first */
+/* a second entry for a message, elsewhere; the files stay with the first */
 static struct kdbus_queue_entry *copy_entry(const struct kdbus_queue_entry *old,
-					    struct kdbus_pool *pool)
+					    struct kdbus_conn *to)
 {
 	struct kdbus_queue_entry *entry;
 	struct kdbus_slice *slice;
 
-	slice = kdbus_pool_alloc(pool, old->slice->size, false);
+	slice = kdbus_pool_alloc(to->pool, old->slice->size, false);
 	if (IS_ERR(slice))
 		return ERR_CAST(slice);
 	kdbus_slice_copy(slice, old->slice);
 
-	entry = kdbus_queue_entry_new(slice, NULL, old->priority);
+	entry = kdbus_queue_entry_new(&to->queue, slice, NULL, old->priority);
 	if (!entry) {
 		kdbus_slice_free(slice);
 		return ERR_PTR(-ENOBUFS);
@@ -32,23 +32,23 @@ static struct kdbus_queue_entry *copy_entry(const struct kdbus_queue_entry *old,
 	return entry;
 }
 
-static void free_entries(struct list_head *entries)
+static void free_entries(struct kdbus_conn *conn, struct list_head *entries)
 {
 	struct kdbus_queue_entry *entry, *tmp;
 
 	list_for_each_entry_safe(entry, tmp, entries, fifo)
-		kdbus_queue_entry_free(entry);
+		kdbus_queue_entry_free(&conn->queue, entry);
 }
 
 static int copy_entries(struct list_head *old, struct list_head *new,
-			struct kdbus_pool *pool)
+			struct kdbus_conn *to)
 {
 	struct kdbus_queue_entry *entry, *copy;
 
 	list_for_each_entry(entry, old, fifo) {
-		copy = copy_entry(entry, pool);
+		copy = copy_entry(entry, to);
 		if (IS_ERR(copy)) {
-			free_entries(new);
+			free_entries(to, new);
 			INIT_LIST_HEAD(new);
 			return PTR_ERR(copy);
 		}
@@ -81,7 +81,7 @@ static void put_back(struct kdbus_conn *conn, struct list_head *entries)
 		list_del(&entry->fifo);
 		if (!kdbus_queue_untake(&conn->queue, entry)) {
 			kdbus_queue_taken(&conn->queue, entry);
-			kdbus_conn_discard(entry);
+			kdbus_conn_discard(conn, entry);
 		}
 	}
 }
@@ -92,7 +92,7 @@ static void drop_originals(struct kdbus_conn *conn, struct list_head *entries)
 
 	list_for_each_entry_safe(entry, tmp, entries, fifo) {
 		kdbus_queue_taken(&conn->queue, entry);
-		kdbus_queue_entry_free(entry);
+		kdbus_queue_entry_free(&conn->queue, entry);
 	}
 }
 
@@ -102,12 +102,12 @@ static int transfer(struct kdbus_conn *from, struct kdbus_conn *to,
 	LIST_HEAD(new);
 	int r;
 
-	r = copy_entries(old, &new, to->pool);
+	r = copy_entries(old, &new, to);
 	if (r < 0)
 		return r;
 
 	if (!kdbus_conn_enter(to)) {
-		free_entries(&new);
+		free_entries(to, &new);
 		return -ECONNRESET;
 	}
 
@@ -120,7 +120,7 @@ static int transfer(struct kdbus_conn *from, struct kdbus_conn *to,
 	r = kdbus_queue_append(&to->queue, &new, &to->bus->domain->msg_seq);
 	if (r < 0) {
 		move_rest(&new, old, from);
-		free_entries(&new);
+		free_entries(to, &new);
 	}
 	kdbus_conn_leave(to);
 

@@ -5,12 +5,12 @@
 
 #include "chardev.h"
 #include "domain.h"
+#include "entry.h"
 #include "frames.h"
 #include "handle.h"
 #include "meta.h"
 #include "pages.h"
 #include "pool.h"
-#include "queue.h"
 #include "version.h"
 
 static struct kdbus_domain *kdbus_initial_domain;
@@ -28,12 +28,12 @@ static int __init kdbus_init(void)
 	r = kdbus_pool_module_init();
 	if (r < 0)
 		goto err_pages;
-	r = kdbus_queue_module_init();
+	r = kdbus_entry_module_init();
 	if (r < 0)
 		goto err_pool;
 	r = kdbus_meta_module_init();
 	if (r < 0)
-		goto err_queue;
+		goto err_entry;
 	r = kdbus_chardev_init(&kdbus_handle_fops);
 	if (r < 0)
 		goto err_meta;
@@ -50,8 +50,8 @@ err_chardev:
 	kdbus_chardev_exit();
 err_meta:
 	kdbus_meta_module_exit();
-err_queue:
-	kdbus_queue_module_exit();
+err_entry:
+	kdbus_entry_module_exit();
 err_pool:
 	kdbus_pool_module_exit();
 err_pages:
@@ -67,7 +67,7 @@ static void __exit kdbus_exit(void)
 	kdbus_node_put(&kdbus_initial_domain->node);
 	kdbus_chardev_exit();
 	kdbus_meta_module_exit();
-	kdbus_queue_module_exit();
+	kdbus_entry_module_exit();
 	kdbus_pool_module_exit();
 	kdbus_pages_module_exit();
 	kdbus_frames_module_exit();

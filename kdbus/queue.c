@@ -1,16 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
 #include <linux/seq_file.h>
-#include <linux/slab.h>
 
-#include "files.h"
 #include "limits.h"
-#include "memcg.h"
 #include "pool.h"
 #include "queue.h"
-#include "reply.h"
-
-static struct kmem_cache *kdbus_entry_cache;
 
 /**
  * kdbus_queue_init() - initialise a queue
@@ -26,6 +20,7 @@ void kdbus_queue_init(struct kdbus_queue *queue, const struct kdbus_user *owner)
 	queue->arrivals = 0;
 	queue->count = 0;
 	queue->closed = false;
+	queue->spare = NULL;
 	kdbus_quota_init(&queue->quota, owner);
 }
 
@@ -37,40 +32,8 @@ void kdbus_queue_init(struct kdbus_queue *queue, const struct kdbus_user *owner)
  */
 void kdbus_queue_exit(struct kdbus_queue *queue)
 {
+	kdbus_queue_entry_exit(queue);
 	kdbus_quota_exit(&queue->quota);
-}
-
-/**
- * kdbus_queue_is_closed() - whether a queue is closed
- * @queue:	The queue
- *
- * Return: True if it is, and then for good.
- */
-bool kdbus_queue_is_closed(const struct kdbus_queue *queue)
-{
-	return READ_ONCE(queue->closed);
-}
-
-/**
- * kdbus_queue_is_readable() - whether a message can be received
- * @queue:	The queue
- *
- * Return: Whether one can at the moment.
- */
-bool kdbus_queue_is_readable(const struct kdbus_queue *queue)
-{
-	return READ_ONCE(queue->readable);
-}
-
-/**
- * kdbus_queue_is_full() - whether the limit of messages is reached
- * @queue:	The queue
- *
- * Return: Whether it is at the moment.
- */
-bool kdbus_queue_is_full(const struct kdbus_queue *queue)
-{
-	return READ_ONCE(queue->count) >= KDBUS_CONN_MAX_MSGS;
 }
 
 static bool before(const struct kdbus_queue_entry *a,
@@ -546,71 +509,4 @@ void kdbus_queue_show(struct kdbus_queue *queue, struct seq_file *m)
 	seq_printf(m, "queued:\t%u\n", count);
 	seq_printf(m, "arrivals:\t%llu\n", arrivals);
 	seq_printf(m, "lost:\t%llu\n", lost);
-}
-
-/**
- * kdbus_queue_entry_new() - make an entry for a message
- * @slice:	The message; owned by the entry if this succeeds
- * @files:	Files that come with it, or NULL; owned likewise
- * @priority:	Its priority
- *
- * The owner of the pool pays.
- *
- * Context: May sleep.
- *
- * Return: The entry, or NULL.
- */
-struct kdbus_queue_entry *kdbus_queue_entry_new(struct kdbus_slice *slice,
-						struct kdbus_files *files,
-						s64 priority)
-{
-	struct kdbus_queue_entry *entry;
-
-	entry = kdbus_memcg_alloc(slice->pool->pages.frames.memcg, kdbus_entry_cache);
-	if (entry) {
-		entry->slice = slice;
-		entry->files = files;
-		entry->priority = priority;
-	}
-
-	return entry;
-}
-
-/**
- * kdbus_queue_entry_free() - free an entry with what it owns
- * @entry:	The entry, in no queue and counted nowhere
- *
- * Context: May sleep.
- */
-void kdbus_queue_entry_free(struct kdbus_queue_entry *entry)
-{
-	kdbus_slice_free(entry->slice);
-	kdbus_files_free(entry->files);
-	kdbus_reply_put(entry->reply);
-	kmem_cache_free(kdbus_entry_cache, entry);
-}
-
-/**
- * kdbus_queue_module_init() - prepare for queues
- *
- * Context: May sleep.
- *
- * Return: 0 or -ENOMEM.
- */
-int kdbus_queue_module_init(void)
-{
-	kdbus_entry_cache = kmem_cache_create(KBUILD_MODNAME "_message",
-					      sizeof(struct kdbus_queue_entry),
-					      0, SLAB_HWCACHE_ALIGN, NULL);
-	return kdbus_entry_cache ? 0 : -ENOMEM;
-}
-
-/**
- * kdbus_queue_module_exit() - undo kdbus_queue_module_init()
- *
- * Context: May sleep; no queues are left.
- */
-void kdbus_queue_module_exit(void)
-{
-	kmem_cache_destroy(kdbus_entry_cache);
 }

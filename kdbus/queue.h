@@ -5,8 +5,8 @@
 /**
  * DOC: Message queues
  *
- * Messages wait in a queue until they are received. An entry owns the slice
- * the message is in and the files that travel with it.
+ * Messages wait in a queue until they are received; see entry.h for what each of
+ * them is.
  *
  * There are two orders on the same entries: the order of arrival, and by
  * priority, smaller numbers first, arrival deciding among equals. Nearly all
@@ -36,11 +36,10 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+#include "entry.h"
+#include "limits.h"
 #include "quota.h"
 
-struct kdbus_files;
-struct kdbus_reply;
-struct kdbus_slice;
 struct seq_file;
 
 /**
@@ -55,6 +54,7 @@ struct seq_file;
  * @readable:	The first of them can be received
  * @closed:	No more messages
  * @quota:	Shares of the senders
+ * @spare:	An unused entry, or NULL; not guarded
  */
 struct kdbus_queue {
 	spinlock_t lock;	/* entries */
@@ -67,38 +67,7 @@ struct kdbus_queue {
 	bool readable;
 	bool closed;
 	struct kdbus_quota quota;
-};
-
-/**
- * struct kdbus_queue_entry - a message waiting
- * @fifo:	Place in the order of arrival
- * @normal:	Place among those with priority 0
- * @sorted:	Place among the others
- * @seq:	Number of the message, its place in the order of arrival
- * @stamp:	Where in @slice its number goes, or 0
- * @staged:	Not committed
- * @priority:	Priority
- * @name_id:	Registration of the name it was addressed to, or 0
- * @slice:	The message
- * @files:	Files that come with it, or NULL
- * @reply:	The reply that is owed for it, with a reference, or NULL
- * @claim:	What it takes up in the quota of its sender
- */
-struct kdbus_queue_entry {
-	struct list_head fifo;
-	union {
-		struct list_head normal;
-		struct rb_node sorted;
-	};
-	u64 seq;
-	size_t stamp;
-	bool staged;
-	s64 priority;
-	u64 name_id;
-	struct kdbus_slice *slice;
-	struct kdbus_files *files;
-	struct kdbus_reply *reply;
-	struct kdbus_claim claim;
+	struct kdbus_queue_entry *spare;
 };
 
 /**
@@ -127,9 +96,6 @@ struct kdbus_queue_push {
 
 void kdbus_queue_init(struct kdbus_queue *queue, const struct kdbus_user *owner);
 void kdbus_queue_exit(struct kdbus_queue *queue);
-bool kdbus_queue_is_closed(const struct kdbus_queue *queue);
-bool kdbus_queue_is_readable(const struct kdbus_queue *queue);
-bool kdbus_queue_is_full(const struct kdbus_queue *queue);
 int kdbus_queue_push(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
 		     const struct kdbus_queue_push *how);
 int kdbus_queue_stage(struct kdbus_queue *queue,
@@ -154,12 +120,37 @@ int kdbus_queue_append(struct kdbus_queue *queue, struct list_head *entries,
 void kdbus_queue_lost(struct kdbus_queue *queue);
 void kdbus_queue_show(struct kdbus_queue *queue, struct seq_file *m);
 
-struct kdbus_queue_entry *kdbus_queue_entry_new(struct kdbus_slice *slice,
-						struct kdbus_files *files,
-						s64 priority);
-void kdbus_queue_entry_free(struct kdbus_queue_entry *entry);
+/**
+ * kdbus_queue_is_closed() - whether a queue is closed
+ * @queue:	The queue
+ *
+ * Return: True if it is, and then for good.
+ */
+static inline bool kdbus_queue_is_closed(const struct kdbus_queue *queue)
+{
+	return READ_ONCE(queue->closed);
+}
 
-int kdbus_queue_module_init(void);
-void kdbus_queue_module_exit(void);
+/**
+ * kdbus_queue_is_readable() - whether a message can be received
+ * @queue:	The queue
+ *
+ * Return: Whether one can at the moment.
+ */
+static inline bool kdbus_queue_is_readable(const struct kdbus_queue *queue)
+{
+	return READ_ONCE(queue->readable);
+}
+
+/**
+ * kdbus_queue_is_full() - whether the limit of messages is reached
+ * @queue:	The queue
+ *
+ * Return: Whether it is at the moment.
+ */
+static inline bool kdbus_queue_is_full(const struct kdbus_queue *queue)
+{
+	return READ_ONCE(queue->count) >= KDBUS_CONN_MAX_MSGS;
+}
 
 #endif

@@ -20,7 +20,7 @@ static int conn_drop(struct kdbus_conn *conn,
 		return PTR_ERR(entry);
 
 	kdbus_queue_taken(&conn->queue, entry);
-	kdbus_conn_discard(entry);
+	kdbus_conn_discard(conn, entry);
 	return 0;
 }
 
@@ -71,9 +71,9 @@ static int conn_take(struct kdbus_conn *conn,
 
 	kdbus_queue_taken(&conn->queue, entry);
 	if (r < 0)
-		kdbus_conn_discard(entry);
+		kdbus_conn_discard(conn, entry);
 	else
-		kdbus_queue_entry_free(entry);
+		kdbus_queue_entry_free(&conn->queue, entry);
 	return r;
 }
 
