@@ -20,6 +20,8 @@
 /* added to @active when a connection may not be entered any more */
 #define KDBUS_CONN_CLOSED	INT_MIN
 
+static struct kmem_cache *kdbus_conn_cache;
+
 static struct kdbus_pool *make_pool(u64 size, const char *name)
 {
 	struct kdbus_pool *pool;
@@ -120,7 +122,7 @@ static struct kdbus_conn *make_conn(struct kdbus_ep *ep, struct kdbus_hello *h,
 	if (IS_ERR(person))
 		return ERR_CAST(person);
 
-	conn = kzalloc(sizeof(*conn), GFP_KERNEL_ACCOUNT);
+	conn = kmem_cache_zalloc(kdbus_conn_cache, GFP_KERNEL_ACCOUNT);
 	if (!conn) {
 		kdbus_user_put(person);
 		return ERR_PTR(-ENOMEM);
@@ -270,6 +272,12 @@ struct kdbus_conn *kdbus_conn_get(struct kdbus_conn *conn)
 	return conn;
 }
 
+static void conn_free(struct rcu_head *rcu)
+{
+	kmem_cache_free(kdbus_conn_cache,
+			container_of(rcu, struct kdbus_conn, rcu));
+}
+
 static void conn_release(struct kref *kref)
 {
 	struct kdbus_conn *conn = container_of(kref, struct kdbus_conn, kref);
@@ -283,7 +291,7 @@ static void conn_release(struct kref *kref)
 	kdbus_identity_exit(&conn->self);
 	put_cred(conn->cred);
 	kdbus_node_put(&conn->ep->node);
-	kfree_rcu(conn, rcu);
+	call_rcu(&conn->rcu, conn_free);
 }
 
 /**
@@ -416,4 +424,32 @@ void kdbus_conn_discard(struct kdbus_conn *conn,
 {
 	kdbus_reply_abandon(entry->reply);
 	kdbus_queue_entry_free(&conn->queue, entry);
+}
+
+/**
+ * kdbus_conn_module_init() - prepare for connections
+ *
+ * Context: May sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kdbus_conn_module_init(void)
+{
+	/* what kmalloc() has for this size is much larger */
+	kdbus_conn_cache = kmem_cache_create(KBUILD_MODNAME "_conn",
+					     sizeof(struct kdbus_conn), 0, 0,
+					     NULL);
+	return kdbus_conn_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * kdbus_conn_module_exit() - undo kdbus_conn_module_init()
+ *
+ * Context: May sleep; no connections are left.
+ */
+void kdbus_conn_module_exit(void)
+{
+	/* pairs with conn_release() */
+	rcu_barrier();
+	kmem_cache_destroy(kdbus_conn_cache);
 }

@@ -150,6 +150,9 @@ void kdbus_conn_kill(struct kdbus_conn *conn);
 void kdbus_conn_discard(struct kdbus_conn *conn,
 			struct kdbus_queue_entry *entry);
 
+int kdbus_conn_module_init(void);
+void kdbus_conn_module_exit(void);
+
 /**
  * kdbus_conn_kind() - what kind of connection it is
  * @conn:	The connection

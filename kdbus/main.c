@@ -4,6 +4,7 @@
 #include <linux/module.h>
 
 #include "chardev.h"
+#include "conn.h"
 #include "domain.h"
 #include "entry.h"
 #include "frames.h"
@@ -31,9 +32,12 @@ static int __init kdbus_init(void)
 	r = kdbus_entry_module_init();
 	if (r < 0)
 		goto err_pool;
-	r = kdbus_meta_module_init();
+	r = kdbus_conn_module_init();
 	if (r < 0)
 		goto err_entry;
+	r = kdbus_meta_module_init();
+	if (r < 0)
+		goto err_conn;
 	r = kdbus_chardev_init(&kdbus_handle_fops);
 	if (r < 0)
 		goto err_meta;
@@ -50,6 +54,8 @@ err_chardev:
 	kdbus_chardev_exit();
 err_meta:
 	kdbus_meta_module_exit();
+err_conn:
+	kdbus_conn_module_exit();
 err_entry:
 	kdbus_entry_module_exit();
 err_pool:
@@ -67,6 +73,7 @@ static void __exit kdbus_exit(void)
 	kdbus_node_put(&kdbus_initial_domain->node);
 	kdbus_chardev_exit();
 	kdbus_meta_module_exit();
+	kdbus_conn_module_exit();
 	kdbus_entry_module_exit();
 	kdbus_pool_module_exit();
 	kdbus_pages_module_exit();

@@ -10,6 +10,7 @@
 #include "memcg.h"
 #include "pool.h"
 
+static struct kmem_cache *kdbus_pool_cache;
 static struct kmem_cache *kdbus_slice_cache;
 
 /*
@@ -542,7 +543,7 @@ static void pool_release(void *owner)
 	if (pool->spare)
 		kmem_cache_free(kdbus_slice_cache, pool->spare);
 	kdbus_pages_exit(&pool->pages);
-	kfree(pool);
+	kmem_cache_free(kdbus_pool_cache, pool);
 }
 
 /**
@@ -567,7 +568,7 @@ struct kdbus_pool *kdbus_pool_new(u64 size, const char *name)
 	if (size > SIZE_MAX)
 		return ERR_PTR(-EINVAL);
 
-	pool = kzalloc(sizeof(*pool), GFP_KERNEL_ACCOUNT);
+	pool = kmem_cache_zalloc(kdbus_pool_cache, GFP_KERNEL_ACCOUNT);
 	slice = kmem_cache_zalloc(kdbus_slice_cache, GFP_KERNEL_ACCOUNT);
 	if (!pool || !slice) {
 		r = -ENOMEM;
@@ -598,7 +599,8 @@ struct kdbus_pool *kdbus_pool_new(u64 size, const char *name)
 err:
 	if (slice)
 		kmem_cache_free(kdbus_slice_cache, slice);
-	kfree(pool);
+	if (pool)
+		kmem_cache_free(kdbus_pool_cache, pool);
 	return ERR_PTR(r);
 }
 
@@ -625,10 +627,17 @@ void kdbus_pool_put(struct kdbus_pool *pool)
  */
 int kdbus_pool_module_init(void)
 {
+	kdbus_pool_cache = kmem_cache_create(KBUILD_MODNAME "_pool",
+					     sizeof(struct kdbus_pool), 0, 0,
+					     NULL);
 	kdbus_slice_cache = kmem_cache_create(KBUILD_MODNAME "_slice",
-					      sizeof(struct kdbus_slice), 0,
-					      SLAB_HWCACHE_ALIGN, NULL);
-	return kdbus_slice_cache ? 0 : -ENOMEM;
+					      sizeof(struct kdbus_slice), 0, 0,
+					      NULL);
+	if (kdbus_pool_cache && kdbus_slice_cache)
+		return 0;
+
+	kdbus_pool_module_exit();
+	return -ENOMEM;
 }
 
 /**
@@ -639,4 +648,5 @@ int kdbus_pool_module_init(void)
 void kdbus_pool_module_exit(void)
 {
 	kmem_cache_destroy(kdbus_slice_cache);
+	kmem_cache_destroy(kdbus_pool_cache);
 }
