@@ -58,7 +58,7 @@ static u64 still_true(const struct kdbus_meta *meta, u64 want)
 	u64 holds = 0;
 	unsigned int i;
 
-	for (i = 0; i < KDBUS_FACTS; i++)
+	for (i = 0; i < KDBUS_FACTS && holds != want; i++)
 		if (want & kdbus_facts[i].attach && fact_holds(meta, i))
 			holds |= kdbus_facts[i].attach;
 
@@ -400,9 +400,12 @@ void kdbus_meta_write(const struct kdbus_meta *meta, u64 want,
 		return;
 	}
 
-	for (i = 0; i < KDBUS_FACTS; i++)
+	want &= meta->have;
+	for (i = 0; i < KDBUS_FACTS && want; i++) {
 		if (want & kdbus_facts[i].attach && meta->len[i])
 			kdbus_writer_add(w, fact_item(meta, i), meta->len[i]);
+		want &= ~kdbus_facts[i].attach;
+	}
 }
 
 /**
