@@ -36,10 +36,12 @@ static void prepare(void)
 	user_open(&inside, &ep, USER_A);
 }
 
+/* two at a time: what one message takes is kept for the next */
 static void sends(struct conn *c, struct conn *to, unsigned int n)
 {
 	while (n--) {
 		kt_check_ret(send_id(c, to->id), 0, "send");
+		kt_check_ret(send_id(c, to->id), 0, "send another one");
 		conn_drain(to);
 	}
 }
