@@ -302,11 +302,23 @@ static int deliver_answer(struct way *way, struct kdbus_message *m)
 	return r;
 }
 
-static void find_answered(struct way *way, const struct kdbus_message *m)
+/* an expected reply may always be sent */
+static int authorize(struct way *way, const struct kdbus_message *m)
 {
-	if (!kdbus_message_is_request(m) && m->msg->cookie_reply)
+	bool replies = !kdbus_message_is_request(m) && m->msg->cookie_reply;
+	int r;
+
+	if (replies)
 		way->answers = kdbus_reply_find(way->dst, way->src,
 						m->msg->cookie_reply);
+	if (way->answers)
+		return 0;
+
+	r = talk(way);
+	/* whoever is leaving expects nothing any more */
+	if (r < 0 && r != -ESTALE && replies && !kdbus_conn_is_alive(way->dst))
+		r = receiver_gone(way);
+	return r;
 }
 
 static int deliver_to(struct way *way, struct kdbus_message *m)
@@ -314,12 +326,9 @@ static int deliver_to(struct way *way, struct kdbus_message *m)
 	bool monitors = kdbus_has_monitors(way->src->bus);
 	int r;
 
-	find_answered(way, m);
-	if (!way->answers) {
-		r = talk(way);
-		if (r < 0)
-			return r;
-	}
+	r = authorize(way, m);
+	if (r < 0)
+		return r;
 
 	way->want = kdbus_attach_want(way->src, way->dst);
 	r = kdbus_attach_gather(&m->attach, way->src, way->want);

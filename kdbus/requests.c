@@ -55,6 +55,9 @@ static void arm(struct kdbus_replies *replies, ktime_t when)
 void kdbus_requests_add_deadline(struct kdbus_replies *replies,
 				 struct kdbus_reply *reply)
 {
+	/* an answer was faster, and was put back */
+	if (!RB_EMPTY_NODE(&reply->deadline.node))
+		return;
 	if (reply->deadline.expires == KTIME_MAX)
 		return;
 	timerqueue_add(&replies->deadlines, &reply->deadline);

@@ -110,7 +110,8 @@ void (*const kt_suites[])(void) = {
 	suite_fault_turn,
 	suite_fault_close,
 	suite_fault_load,
-	suite_race2,
+	suite_race_reply,
+	suite_race_name,
 	suite_stress,
 };
 

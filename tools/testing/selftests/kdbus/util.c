@@ -286,6 +286,14 @@ u32 kt_rand(u32 *state)
 	return x;
 }
 
+void kt_spin(u32 *state, u32 most)
+{
+	volatile u32 n = kt_rand(state) % most;
+
+	while (n)
+		n--;
+}
+
 static u8 fill_byte(u32 seed, size_t i)
 {
 	return seed * 131 + i * 7 + (i >> 8) * 13 + 1;

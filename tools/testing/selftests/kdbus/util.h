@@ -181,6 +181,7 @@ u64 kt_now_ms(void);
  */
 bool kt_go_on(u64 end, bool seen);
 u32 kt_rand(u32 *state);
+void kt_spin(u32 *state, u32 most);	/* for a while, at random */
 void kt_fill(void *p, size_t n, u32 seed);
 bool kt_filled(const void *p, size_t n, u32 seed);
 bool kt_zero(const void *p, size_t n);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Several threads at once: requests and names */
+/* Several threads at once: requests and their ends */
 
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,6 +17,7 @@
 
 static struct bus bus;
 static struct conn a, b;
+static bool stop;
 static u32 rnd;
 
 static void prepare(void)
@@ -26,14 +25,6 @@ static void prepare(void)
 	rnd = kt_seed;
 	bus_make(&bus, KDBUS_MAKE_ACCESS_WORLD);
 	conn_open(&a, &bus, POOL);
-}
-
-static void spin(u32 *state, u32 most)
-{
-	volatile u32 n = kt_rand(state) % most;
-
-	while (n)
-		n--;
 }
 
 /* ------------------------------------------------------------------------ */
@@ -60,7 +51,7 @@ static void *answer_all(void *arg)
 			sched_yield();
 			continue;
 		}
-		spin(&state, 3000);
+		kt_spin(&state, 3000);
 		ret = reply(&b, a.id, conn_msg(&b, off)->cookie);
 		if (ret != -EPERM && ret != -ECONNRESET && ret != -EBADF)
 			kt_check_ret(ret, 0, "reply");
@@ -124,7 +115,7 @@ START_TEST(async_ends_once)
 					   now_ns() + us * 1000);
 			kt_check(sent[i], "request %d", i);
 		}
-		spin(&rnd, 100000);
+		kt_spin(&rnd, 100000);
 		close(b.fd);
 		__atomic_store_n(&b.fd, -1, __ATOMIC_SEQ_CST);
 		kt_join(t);
@@ -173,7 +164,7 @@ static void *answer_one(void *arg)
 	wait_readable(&b);
 	kt_assert_ret(conn_recv(&b, &off), 0, "RECV");
 	conn_free(&b, off);
-	spin(&answer->rnd, 300000);
+	kt_spin(&answer->rnd, 300000);
 	answer->ret = reply(&b, a.id, 7);
 	return NULL;
 }
@@ -190,7 +181,7 @@ static void sync_round(bool hits)
 	t1 = kt_thread(answer_one, &answer);
 	t2 = kt_thread(ask_and_resume, NULL);
 	while (!__atomic_load_n(&call.done, __ATOMIC_SEQ_CST)) {
-		spin(&rnd, 5000);
+		kt_spin(&rnd, 5000);
 		if (hits && kt_rand(&rnd) % 4 == 0)
 			pthread_kill(t2, SIGUSR1);
 		if (kt_rand(&rnd) % 256 == 0) {
@@ -241,186 +232,136 @@ START_TEST(sync_ends_once)
 END_TEST
 
 /* ------------------------------------------------------------------------ */
-/* Names */
+/* An answer that does not fit leaves the request as it was */
 
-static bool stop;
+#define VAIN	64
 
-static void *fight_for_name(void *arg)
+static void *answer_in_vain(void *arg)
 {
-	u32 state = kt_seed + 31 * (uintptr_t)arg;
-	struct conn c;
+	unsigned int i;
+	u64 off;
+
+	(void)arg;
+	kt_drop_caps();
+	for (i = 0; i < VAIN; i++) {
+		while (conn_recv(&b, &off) == -EAGAIN)
+			;
+		kt_check_ret(reply(&b, a.id, conn_msg(&b, off)->cookie),
+			     -ENOBUFS, "answer %u", i);
+		conn_free(&b, off);
+	}
+	return NULL;
+}
+
+static void use_up_share(void)
+{
+	unsigned int n = 0;
+
+	while (!conn_send_bytes(&b, a.id, 1, "x", 1))
+		kt_assert(++n < 2 * VAIN, "no limit for one user");
+}
+
+static void ask_in_vain(u64 cookie)
+{
 	int ret;
 
-	conn_open(&c, &bus, KT_PAGE);
-	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
-		ret = name_acquire(&c, NAME, kt_rand(&state) & 7);
-		kt_check(!ret || ret == -EEXIST || ret == -EALREADY,
-			 "acquire: %s", kt_err(ret));
-		spin(&state, 2000);
-		if (kt_rand(&state) % 4 == 0) {
-			conn_close(&c);
-			conn_open(&c, &bus, KT_PAGE);
-			continue;
-		}
-		ret = name_release(&c, NAME);
-		kt_check(!ret || ret == -EADDRINUSE || ret == -ESRCH,
-			 "release: %s", kt_err(ret));
-	}
-	conn_close(&c);
-	return NULL;
+	/* the share of @a is used up, too, when @b does not keep pace */
+	while ((ret = request(&a, b.id, cookie, in_ms(60000))) == -ENOBUFS)
+		sched_yield();
+	kt_check_ret(ret, 0, "request %llu", cookie);
 }
 
-START_TEST(acquire_release_death)
+START_TEST(answer_put_back)
 {
 	u64 end = kt_now_ms() + RACE_MS;
-	pthread_t t[3];
-	size_t i;
-	int ret;
+	unsigned int i, rounds = 0;
+	pthread_t t;
 
-	prepare();
-	for (i = 0; i < ARRAY_SIZE(t); i++)
-		t[i] = kt_thread(fight_for_name, (void *)(i + 1));
-	while (kt_now_ms() < end) {
-		ret = send_name(&a, NAME, 1);
-		kt_check(!ret || ret == -ESRCH || ret == -ENOBUFS ||
-			 ret == -EXFULL || ret == -ECONNRESET,
-			 "send: %s", kt_err(ret));
-		/* one owner at most: checked inside */
-		name_owner(&a, NAME, NULL);
-	}
-	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
-	for (i = 0; i < ARRAY_SIZE(t); i++)
-		kt_join(t[i]);
-	kt_check(name_owner(&a, NAME, NULL) == 0, "somebody still has it");
-	kt_check_ret(name_acquire(&a, NAME, 0), 0, "acquire");
-}
-END_TEST
-
-#define SENDERS	2
-#define SENDS	250
-
-static void *send_to_name(void *arg)
-{
-	u32 state = kt_seed + (uintptr_t)arg;
-	struct conn c;
-	int i;
-
-	conn_open(&c, &bus, KT_PAGE);
-	for (i = 0; i < SENDS; i++) {
-		kt_check_ret(send_name(&c, NAME, (uintptr_t)arg * 1000 + i), 0,
-			     "send %d", i);
-		spin(&state, 3000);
-	}
-	conn_close(&c);
-	return NULL;
-}
-
-static void handover_round(struct conn *s, struct conn *last)
-{
-	u64 next[SENDERS] = { 0 }, off, who;
-	pthread_t t[SENDERS];
-	size_t i;
-
-	for (i = 0; i < SENDERS; i++)
-		t[i] = kt_thread(send_to_name, (void *)i);
-	for (i = 0; i < 60; i++) {
-		kt_check_ret(name_acquire(s, NAME, 0), 0, "take over");
-		spin(&rnd, 3000);
-		kt_check_ret(name_release(s, NAME), 0, "hand back");
-		spin(&rnd, 3000);
-	}
-	for (i = 0; i < SENDERS; i++)
-		kt_join(t[i]);
-	expect_empty(s);
-	kt_check_ret(name_acquire(last, NAME, 0), 0, "take over at last");
-	for (i = 0; i < SENDERS * SENDS; i++) {
-		const struct kdbus_msg *m = conn_recv_msg(last, &off);
-
-		who = m->cookie / 1000;
-		kt_check(m->cookie % 1000 == next[who], "%llu, not %llu",
-			 m->cookie, next[who]);
-		next[who] = m->cookie % 1000 + 1;
-		conn_free(last, off);
-	}
-	expect_empty(last);
-	kt_check_ret(name_release(last, NAME), 0, "release");
-}
-
-START_TEST(handover_while_sending)
-{
-	u64 end = kt_now_ms() + RACE_MS;
-	struct conn act, s, last;
-	unsigned int rounds = 0;
-
-	prepare();
-	conn_open(&s, &bus, POOL);
-	conn_open(&last, &bus, POOL);
-	activator_open(&act, &bus, 0, NAME, POOL);
-	for (; kt_now_ms() < end && !kt->failures; rounds++)
-		handover_round(&s, &last);
-	kt_note("%u rounds", rounds);
-	kt_check(pool_used(&act) == 0 && pool_used(&s) == 0 &&
-		 pool_used(&last) == 0, "pools");
-}
-END_TEST
-
-#define REQUESTS	100
-
-static void *request_by_name(void *arg)
-{
-	int i;
-
-	for (i = 0; i < REQUESTS; i++) {
-		kt_check_ret(request_name(&a, NAME, i + 1, NEVER), 0,
-			     "request %d", i);
-		spin(arg, 3000);
-	}
-	return NULL;
-}
-
-static void handover_requests_round(struct conn *s, struct conn *last)
-{
-	u32 state = kt_rand(&rnd);
-	pthread_t t = kt_thread(request_by_name, &state);
-	int i;
-
-	for (i = 0; i < 60; i++) {
-		kt_check_ret(name_acquire(s, NAME, 0), 0, "take over");
-		spin(&rnd, 3000);
-		kt_check_ret(name_release(s, NAME), 0, "hand back");
-		spin(&rnd, 3000);
-	}
-	kt_join(t);
-	kt_check_ret(name_acquire(last, NAME, 0), 0, "take over at last");
-	for (i = 1; i <= REQUESTS; i++) {
-		expect_msg(last, i, 0);
-		kt_check_ret(reply(last, a.id, i), 0, "reply");
-		expect_msg(&a, 1000 + i, i);
-	}
-	expect_empty(last);
-}
-
-/* each request is moved with what is owed for it, or not at all */
-START_TEST(handover_of_requests)
-{
-	u64 end = kt_now_ms() + RACE_MS;
-	struct conn act, s, last;
-	unsigned int rounds = 0;
-
-	prepare();
-	activator_open(&act, &bus, 0, NAME, POOL);
-	for (; kt_now_ms() < end && !kt->failures; rounds++) {
-		conn_open(&s, &bus, POOL);
-		conn_open(&last, &bus, POOL);
-		handover_requests_round(&s, &last);
-		conn_close(&s);
-		conn_close(&last);
-		/* nothing is owed any more */
+	bus_make(&bus, KDBUS_MAKE_ACCESS_WORLD);
+	kt_become(USER);
+	conn_open(&a, &bus, POOL);
+	while (kt_go_on(end, rounds >= 5)) {
+		conn_open(&b, &bus, POOL);
+		use_up_share();
+		t = kt_thread(answer_in_vain, NULL);
+		for (i = 0; i < VAIN; i++)
+			ask_in_vain(i + 1);
+		kt_join(t);
+		conn_drain(&a);
+		conn_close(&b);
+		for (i = 0; i < VAIN; i++)
+			expect_note(&a, KDBUS_ITEM_REPLY_DEAD, i + 1);
 		expect_empty(&a);
+		rounds++;
 	}
-	kt_note("%u rounds", rounds);
-	conn_close(&act);
-	expect_empty(&a);
+	kt_check(rounds >= 5, "only %u rounds", rounds);
+	kt_check(pool_used(&a) == 0, "pool");
+}
+END_TEST
+
+/* ------------------------------------------------------------------------ */
+/* Whoever answers may, even if the requester is about to leave */
+
+#define LAST	7	/* cookie */
+
+static void *answer_who_leaves(void *arg)
+{
+	u32 state = kt_seed ^ 0x77;
+	u64 off, cookie;
+	int ret;
+
+	(void)arg;
+	kt_drop_caps();
+	do {
+		wait_readable(&b);
+		kt_assert_ret(conn_recv(&b, &off), 0, "RECV");
+		kt_spin(&state, 30000);
+		cookie = conn_msg(&b, off)->cookie;
+		ret = reply(&b, conn_msg(&b, off)->src_id, cookie);
+		if (ret != -ENXIO && ret != -ECONNRESET)
+			kt_check_ret(ret, 0, "answer");
+		conn_free(&b, off);
+	} while (cookie != LAST);
+	return NULL;
+}
+
+/* what it holds has to be waited for by who leaves */
+static void *keep_bus_busy(void *arg)
+{
+	struct conn *c = arg;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
+		name_acquire(c, NAME, 0);
+		name_release(c, NAME);
+	}
+	return NULL;
+}
+
+START_TEST(requester_leaves)
+{
+	u64 end = kt_now_ms() + RACE_MS;
+	unsigned int rounds = 0;
+	pthread_t busy, t;
+	struct conn c;
+
+	prepare();
+	kt_become(USER);
+	conn_open(&b, &bus, POOL);
+	kt_become(0);
+	busy = kt_thread(keep_bus_busy, &a);
+	t = kt_thread(answer_who_leaves, NULL);
+	while (kt_go_on(end, rounds >= 5)) {
+		conn_open(&c, &bus, POOL);
+		kt_check_ret(request(&c, b.id, 1, NEVER), 0, "request");
+		kt_spin(&rnd, 30000);
+		conn_close(&c);
+		rounds++;
+	}
+	kt_check_ret(request(&a, b.id, LAST, NEVER), 0, "last request");
+	kt_join(t);
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	kt_join(busy);
+	kt_check(rounds >= 5, "only %u rounds", rounds);
 }
 END_TEST
 
@@ -483,13 +424,12 @@ START_TEST(bus_dies)
 }
 END_TEST
 
-void suite_race2(void)
+void suite_race_reply(void)
 {
-	kt_suite("race2");
+	kt_suite("race-reply");
 	kt_test(async_ends_once);
 	kt_test(sync_ends_once);
-	kt_test(acquire_release_death);
-	kt_test(handover_while_sending);
-	kt_test(handover_of_requests);
+	kt_test(answer_put_back);
+	kt_test(requester_leaves);
 	kt_test(bus_dies);
 }

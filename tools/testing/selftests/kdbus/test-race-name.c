@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Several threads at once: names */
+
+#include "call.h"
+#include "suites.h"
+
+#define POOL	(256 * KIB)
+#define RACE_MS	3000
+#define NAME	"foo.bar"
+
+static struct bus bus;
+static struct conn a;
+static bool stop;
+static u32 rnd;
+
+static void prepare(void)
+{
+	rnd = kt_seed;
+	bus_make(&bus, KDBUS_MAKE_ACCESS_WORLD);
+	conn_open(&a, &bus, POOL);
+}
+
+static void *fight_for_name(void *arg)
+{
+	u32 state = kt_seed + 31 * (uintptr_t)arg;
+	struct conn c;
+	int ret;
+
+	conn_open(&c, &bus, KT_PAGE);
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
+		ret = name_acquire(&c, NAME, kt_rand(&state) & 7);
+		kt_check(!ret || ret == -EEXIST || ret == -EALREADY,
+			 "acquire: %s", kt_err(ret));
+		kt_spin(&state, 2000);
+		if (kt_rand(&state) % 4 == 0) {
+			conn_close(&c);
+			conn_open(&c, &bus, KT_PAGE);
+			continue;
+		}
+		ret = name_release(&c, NAME);
+		kt_check(!ret || ret == -EADDRINUSE || ret == -ESRCH,
+			 "release: %s", kt_err(ret));
+	}
+	conn_close(&c);
+	return NULL;
+}
+
+START_TEST(acquire_release_death)
+{
+	u64 end = kt_now_ms() + RACE_MS;
+	pthread_t t[3];
+	size_t i;
+	int ret;
+
+	prepare();
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		t[i] = kt_thread(fight_for_name, (void *)(i + 1));
+	while (kt_now_ms() < end) {
+		ret = send_name(&a, NAME, 1);
+		kt_check(!ret || ret == -ESRCH || ret == -ENOBUFS ||
+			 ret == -EXFULL || ret == -ECONNRESET,
+			 "send: %s", kt_err(ret));
+		/* one owner at most: checked inside */
+		name_owner(&a, NAME, NULL);
+	}
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		kt_join(t[i]);
+	kt_check(name_owner(&a, NAME, NULL) == 0, "somebody still has it");
+	kt_check_ret(name_acquire(&a, NAME, 0), 0, "acquire");
+}
+END_TEST
+
+#define SENDERS	2
+#define SENDS	250
+
+static void *send_to_name(void *arg)
+{
+	u32 state = kt_seed + (uintptr_t)arg;
+	struct conn c;
+	int i;
+
+	conn_open(&c, &bus, KT_PAGE);
+	for (i = 0; i < SENDS; i++) {
+		kt_check_ret(send_name(&c, NAME, (uintptr_t)arg * 1000 + i), 0,
+			     "send %d", i);
+		kt_spin(&state, 3000);
+	}
+	conn_close(&c);
+	return NULL;
+}
+
+static void handover_round(struct conn *s, struct conn *last)
+{
+	u64 next[SENDERS] = { 0 }, off, who;
+	pthread_t t[SENDERS];
+	size_t i;
+
+	for (i = 0; i < SENDERS; i++)
+		t[i] = kt_thread(send_to_name, (void *)i);
+	for (i = 0; i < 60; i++) {
+		kt_check_ret(name_acquire(s, NAME, 0), 0, "take over");
+		kt_spin(&rnd, 3000);
+		kt_check_ret(name_release(s, NAME), 0, "hand back");
+		kt_spin(&rnd, 3000);
+	}
+	for (i = 0; i < SENDERS; i++)
+		kt_join(t[i]);
+	expect_empty(s);
+	kt_check_ret(name_acquire(last, NAME, 0), 0, "take over at last");
+	for (i = 0; i < SENDERS * SENDS; i++) {
+		const struct kdbus_msg *m = conn_recv_msg(last, &off);
+
+		who = m->cookie / 1000;
+		kt_check(m->cookie % 1000 == next[who], "%llu, not %llu",
+			 m->cookie, next[who]);
+		next[who] = m->cookie % 1000 + 1;
+		conn_free(last, off);
+	}
+	expect_empty(last);
+	kt_check_ret(name_release(last, NAME), 0, "release");
+}
+
+START_TEST(handover_while_sending)
+{
+	u64 end = kt_now_ms() + RACE_MS;
+	struct conn act, s, last;
+	unsigned int rounds = 0;
+
+	prepare();
+	conn_open(&s, &bus, POOL);
+	conn_open(&last, &bus, POOL);
+	activator_open(&act, &bus, 0, NAME, POOL);
+	for (; kt_now_ms() < end && !kt->failures; rounds++)
+		handover_round(&s, &last);
+	kt_note("%u rounds", rounds);
+	kt_check(pool_used(&act) == 0 && pool_used(&s) == 0 &&
+		 pool_used(&last) == 0, "pools");
+}
+END_TEST
+
+#define REQUESTS	100
+
+static void *request_by_name(void *arg)
+{
+	int i;
+
+	for (i = 0; i < REQUESTS; i++) {
+		kt_check_ret(request_name(&a, NAME, i + 1, NEVER), 0,
+			     "request %d", i);
+		kt_spin(arg, 3000);
+	}
+	return NULL;
+}
+
+static void handover_requests_round(struct conn *s, struct conn *last)
+{
+	u32 state = kt_rand(&rnd);
+	pthread_t t = kt_thread(request_by_name, &state);
+	int i;
+
+	for (i = 0; i < 60; i++) {
+		kt_check_ret(name_acquire(s, NAME, 0), 0, "take over");
+		kt_spin(&rnd, 3000);
+		kt_check_ret(name_release(s, NAME), 0, "hand back");
+		kt_spin(&rnd, 3000);
+	}
+	kt_join(t);
+	kt_check_ret(name_acquire(last, NAME, 0), 0, "take over at last");
+	for (i = 1; i <= REQUESTS; i++) {
+		expect_msg(last, i, 0);
+		kt_check_ret(reply(last, a.id, i), 0, "reply");
+		expect_msg(&a, 1000 + i, i);
+	}
+	expect_empty(last);
+}
+
+/* each request is moved with what is owed for it, or not at all */
+START_TEST(handover_of_requests)
+{
+	u64 end = kt_now_ms() + RACE_MS;
+	struct conn act, s, last;
+	unsigned int rounds = 0;
+
+	prepare();
+	activator_open(&act, &bus, 0, NAME, POOL);
+	for (; kt_now_ms() < end && !kt->failures; rounds++) {
+		conn_open(&s, &bus, POOL);
+		conn_open(&last, &bus, POOL);
+		handover_requests_round(&s, &last);
+		conn_close(&s);
+		conn_close(&last);
+		/* nothing is owed any more */
+		expect_empty(&a);
+	}
+	kt_note("%u rounds", rounds);
+	conn_close(&act);
+	expect_empty(&a);
+}
+END_TEST
+
+void suite_race_name(void)
+{
+	kt_suite("race-name");
+	kt_test(acquire_release_death);
+	kt_test(handover_while_sending);
+	kt_test(handover_of_requests);
+}
