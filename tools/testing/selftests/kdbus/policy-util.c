@@ -390,6 +390,17 @@ void check_send(struct conn *from, struct conn *to, int want, const char *what)
 	kt_check(n == !want, "%s: %u messages came", what, n);
 }
 
+bool can_own(struct conn *c, const char *name)
+{
+	int ret = name_acquire(c, name, 0);
+
+	if (!ret)
+		kt_check_ret(name_release(c, name), 0, "release");
+	else
+		kt_check_ret(ret, -EPERM, "acquire of %s", name);
+	return !ret;
+}
+
 bool hears(struct conn *from, struct conn *to)
 {
 	unsigned int n;

@@ -84,6 +84,8 @@ int send_id(struct conn *c, u64 dst);
 /* it is sent and arrives, or is refused with @want and does not */
 void check_send(struct conn *from, struct conn *to, int want,
 		const char *what);
+/* the name is acquired and released, or refused with EPERM */
+bool can_own(struct conn *c, const char *name);
 /* does a broadcast arrive? */
 bool hears(struct conn *from, struct conn *to);
 /* all broadcasts of connections, no notifications */

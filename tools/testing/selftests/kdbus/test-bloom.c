@@ -7,19 +7,8 @@
 #include <unistd.h>
 
 #include "cast.h"
+#include "pair.h"
 #include "suites.h"
-
-#define POOL	(256 * KIB)
-
-static struct bus bus;
-static struct conn a, b;
-
-static void prepare(void)
-{
-	bus_make(&bus, 0);
-	conn_open(&a, &bus, POOL);
-	conn_open(&b, &bus, POOL);
-}
 
 static void bloom_bus(size_t size)
 {
@@ -225,7 +214,7 @@ START_TEST(gone_with_connection)
 	struct conn c;
 	int i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 50; i++) {
 		conn_open(&c, &bus, POOL);
 		match_all(&c);

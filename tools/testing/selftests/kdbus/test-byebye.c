@@ -4,24 +4,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "pair.h"
 #include "suites.h"
-#include "util.h"
-
-#define POOL	(64 * KIB)
-
-static struct bus bus;
-static struct conn a, b;
-
-static void prepare(void)
-{
-	bus_make(&bus, 0);
-	conn_open(&a, &bus, POOL);
-	conn_open(&b, &bus, POOL);
-}
 
 START_TEST(empty)
 {
-	prepare();
+	pair_open();
 	kt_check_ret(conn_byebye(&b), 0, "BYEBYE");
 	kt_check_ret(conn_send_bytes(&a, b.id, 1, "x", 1), -ENXIO,
 		     "send to the departed");
@@ -36,7 +24,7 @@ START_TEST(queued_message_prevents)
 {
 	u64 off;
 
-	prepare();
+	pair_open();
 	kt_check_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
 	kt_check_ret(conn_byebye(&b), -EBUSY, "one message");
 	kt_check_ret(conn_byebye(&b), -EBUSY, "one message, again");
@@ -57,7 +45,7 @@ START_TEST(sent_messages_stay)
 {
 	const struct kdbus_msg *m;
 
-	prepare();
+	pair_open();
 	kt_check_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
 	kt_check_ret(conn_byebye(&a), 0, "BYEBYE of the sender");
 	close(a.fd);
@@ -68,7 +56,7 @@ END_TEST
 
 START_TEST(own_message_prevents)
 {
-	prepare();
+	pair_open();
 	kt_check_ret(conn_send_bytes(&a, a.id, 1, "x", 1), 0, "send");
 	kt_check_ret(conn_byebye(&a), -EBUSY, "message to itself");
 	kt_check(conn_drain(&a) == 1, "lost");
@@ -81,7 +69,7 @@ START_TEST(refused_message_does_not_prevent)
 {
 	struct blob m;
 
-	prepare();
+	pair_open();
 	msg_init(&m, b.id, 1);
 	msg_vec(&m, kt_noread(4096), 4096);
 	kt_check_ret(conn_send(&a, &m), -EFAULT, "unreadable payload");
@@ -93,7 +81,7 @@ START_TEST(close_with_messages)
 {
 	int i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 10; i++)
 		kt_check_ret(conn_send_bytes(&a, b.id, i, "x", 1), 0, "send");
 	conn_close(&b);

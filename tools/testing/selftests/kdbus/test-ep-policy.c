@@ -4,31 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "policy-util.h"
+#include "ep-world.h"
 #include "suites.h"
 
-#define POOL	(64 * KIB)
-#define OWNER	20230
 #define USER	20231
 #define NAMES	KDBUS_NAME_LIST_NAMES
-
-/*
- * in: on the custom endpoint, of root; out: on the default endpoint, of root,
- * owns "a.one" and "a.two"; mute: likewise, owns nothing
- */
-static struct bus bus, ep;
-static struct conn in, out, mute;
-
-static void prepare(const char *policy)
-{
-	bus_of(&bus, OWNER);
-	ep_make(&ep, &bus, "%s", policy);
-	conn_open(&in, &ep, POOL);
-	conn_open(&out, &bus, POOL);
-	conn_open(&mute, &bus, POOL);
-	kt_assert_ret(name_acquire(&out, "a.one", 0), 0, "acquire");
-	kt_assert_ret(name_acquire(&out, "a.two", 0), 0, "acquire");
-}
 
 static int owner_on_ep(void *arg)
 {
@@ -58,7 +38,7 @@ START_TEST(empty_denies)
 {
 	struct subject s = plain_user(USER);
 
-	prepare(NO_POLICY);
+	ep_world(NO_POLICY);
 	user_run(OWNER, owner_on_ep, NULL);
 	user_run(USER, owner_on_ep, NULL);
 	user_run(0, owner_on_ep, NULL);
@@ -76,7 +56,7 @@ START_TEST(errors_before_policy)
 {
 	struct blob m;
 
-	prepare(NO_POLICY);
+	ep_world(NO_POLICY);
 	kt_check_ret(send_id(&in, 9999), -ENXIO, "no such id");
 	kt_check_ret(send_name(&in, "no.body", 1), -ESRCH, "no such name");
 	msg_init(&m, mute.id, 1);
@@ -96,7 +76,7 @@ START_TEST(own)
 {
 	struct conn user;
 
-	prepare("b.c w:o b.d w:t");
+	ep_world("b.c w:o b.d w:t");
 	user_open(&user, &ep, USER);
 	kt_check_ret(name_acquire(&in, "b.d", 0), -EPERM, "talk only");
 	kt_check_ret(name_acquire(&in, "b.e", 0), -EPERM, "not mentioned");
@@ -116,7 +96,7 @@ START_TEST(both_databases)
 {
 	struct conn user, h;
 
-	prepare("a.one w:o b.c w:o");
+	ep_world("a.one w:o b.c w:o");
 	user_open(&user, &ep, USER);
 	check_send(&user, &out, -EPERM, "the bus denies");
 	holder_open(&h, &bus, "a.one u%u:t", USER);
@@ -136,7 +116,7 @@ END_TEST
 /* any name of the receiver will do, whichever it is addressed by */
 START_TEST(most_permissive_name)
 {
-	prepare("a.one a.two w:t");
+	ep_world("a.one a.two w:t");
 	check_send(&in, &out, 0, "by id");
 	kt_check_ret(send_name(&in, "a.one", 1), 0, "by the other name");
 	kt_check(conn_drain(&out) == 1, "no message");
@@ -157,7 +137,7 @@ START_TEST(replies)
 {
 	struct blob m;
 
-	prepare(NO_POLICY);
+	ep_world(NO_POLICY);
 	kt_assert_ret(request(&mute, in.id, 7, NEVER), 0, "request");
 	conn_drain(&in);
 	kt_check_ret(reply(&in, mute.id, 8), -ENOENT, "wrong cookie");
@@ -176,7 +156,7 @@ END_TEST
 
 START_TEST(update_replaces)
 {
-	prepare("a.one w:t");
+	ep_world("a.one w:t");
 	check_send(&in, &out, 0, "before");
 	kt_check_ret(ep_update(&ep, "a.one w:s"), 0, "update");
 	check_send(&in, &out, -ENOENT, "less");
@@ -208,7 +188,7 @@ START_TEST(failed_update)
 	};
 	size_t i;
 
-	prepare("a.one w:t");
+	ep_world("a.one w:t");
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		kt_check_ret(ep_update(&ep, "%s", rows[i].policy),
 			     -rows[i].err, "\"%s\"", rows[i].policy);
@@ -224,7 +204,7 @@ START_TEST(names_lost)
 {
 	struct conn taker;
 
-	prepare("a.three w:t");
+	ep_world("a.three w:t");
 	conn_open(&taker, &bus, POOL);
 	kt_assert_ret(name_acquire(&mute, "a.three", ALLOW), 0, "acquire");
 	check_send(&in, &mute, 0, "owner");
@@ -243,7 +223,7 @@ START_TEST(names_handed_over)
 {
 	struct conn act;
 
-	prepare("a.three w:t");
+	ep_world("a.three w:t");
 	kt_assert_ret(holder_try_open(&act, &bus, ACTIVATOR, "a.three"), 0,
 		      "activator");
 	kt_check_ret(send_name(&in, "a.three", 1), 0, "to the activator");
@@ -264,7 +244,7 @@ START_TEST(per_endpoint)
 	struct conn in2;
 	struct bus ep2;
 
-	prepare("a.one w:t");
+	ep_world("a.one w:t");
 	ep_make(&ep2, &bus, "a.one w:s b.c w:o");
 	conn_open(&in2, &ep2, POOL);
 	check_send(&in, &out, 0, "first");

@@ -4,34 +4,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "policy-util.h"
+#include "ep-world.h"
 #include "suites.h"
 
-#define POOL	(64 * KIB)
-#define OWNER	20235
 #define USER	20236
 #define UNIQUE	KDBUS_NAME_LIST_UNIQUE
 #define NAMES	KDBUS_NAME_LIST_NAMES
 #define ACTS	KDBUS_NAME_LIST_ACTIVATORS
 #define QUEUED	KDBUS_NAME_LIST_QUEUED
-
-/*
- * in: on the custom endpoint, of root; out: on the default endpoint, of root,
- * owns "a.one" and "a.two"; mute: likewise, owns nothing
- */
-static struct bus bus, ep;
-static struct conn in, out, mute;
-
-static void prepare(const char *policy)
-{
-	bus_of(&bus, OWNER);
-	ep_make(&ep, &bus, "%s", policy);
-	conn_open(&in, &ep, POOL);
-	conn_open(&out, &bus, POOL);
-	conn_open(&mute, &bus, POOL);
-	kt_assert_ret(name_acquire(&out, "a.one", 0), 0, "acquire");
-	kt_assert_ret(name_acquire(&out, "a.two", 0), 0, "acquire");
-}
 
 static void check_names(u64 flags, bool one, bool two, bool unique)
 {
@@ -51,7 +31,7 @@ START_TEST(name_list_filter)
 	};
 	size_t i;
 
-	prepare(NO_POLICY);
+	ep_world(NO_POLICY);
 	for (i = 0; i < ARRAY_SIZE(policies); i++) {
 		bool one = i == 1 || i == 3, two = i >= 2 && i <= 4;
 
@@ -74,7 +54,7 @@ START_TEST(name_list_others)
 {
 	struct conn act, idle, h;
 
-	prepare("idle.one w:s");
+	ep_world("idle.one w:s");
 	kt_assert_ret(name_acquire(&mute, "a.one", QUEUE), 0, "wait");
 	kt_assert_ret(holder_try_open(&act, &bus, ACTIVATOR, "a.two"), 0, "1");
 	kt_assert_ret(holder_try_open(&idle, &bus, ACTIVATOR, "idle.one"), 0,
@@ -100,7 +80,7 @@ START_TEST(conn_info)
 {
 	struct conn h, mon, act;
 
-	prepare("a.two w:s act.name w:s");
+	ep_world("a.two w:s act.name w:s");
 	holder_open(&h, &bus, "a.two w:o");
 	kt_assert_ret(holder_try_open(&mon, &bus, MONITOR, NO_POLICY), 0,
 		      "monitor");
@@ -131,7 +111,7 @@ START_TEST(creator_info_is_free)
 {
 	struct kdbus_cmd_info cmd = { .size = sizeof(cmd) };
 
-	prepare(NO_POLICY);
+	ep_world(NO_POLICY);
 	kt_check_ret(kt_cmd(in.fd, KDBUS_CMD_BUS_CREATOR_INFO, &cmd), 0,
 		     "no policy applies");
 }
@@ -141,7 +121,7 @@ START_TEST(release)
 {
 	struct conn other;
 
-	prepare("b.own w:o a.one w:o");
+	ep_world("b.own w:o a.one w:o");
 	conn_open(&other, &ep, POOL);
 	kt_assert_ret(name_acquire(&in, "b.own", 0), 0, "acquire");
 	kt_assert_ret(name_acquire(&in, "a.one", QUEUE), 0, "wait");
@@ -164,7 +144,7 @@ START_TEST(notifications)
 {
 	struct conn c, inside;
 
-	prepare("seen.name w:s");
+	ep_world("seen.name w:s");
 	match_all(&in);
 	conn_open(&c, &bus, POOL);
 	expect_id_note(&in, KDBUS_ITEM_ID_ADD, c.id, 0);
@@ -202,7 +182,7 @@ START_TEST(own_notification)
 {
 	struct conn user, h;
 
-	prepare("b.c u0:o");
+	ep_world("b.c u0:o");
 	match_all(&in);
 	user_open(&user, &ep, USER);
 	match_all(&user);
@@ -224,7 +204,7 @@ END_TEST
 
 START_TEST(reply_notifications)
 {
-	prepare("a.one w:t");
+	ep_world("a.one w:t");
 	kt_assert_ret(request(&in, out.id, 3, NEVER), 0, "request");
 	ep_set(&ep, NO_POLICY);
 	conn_close(&out);
@@ -235,7 +215,7 @@ END_TEST
 /* both: someone may talk to the receiver, who sees a name of the sender */
 START_TEST(broadcasts)
 {
-	prepare("me.self w:o");
+	ep_world("me.self w:o");
 	match_casts(&in);
 	match_casts(&mute);
 	kt_check(!hears(&out, &in), "no name, sees no name");
@@ -262,7 +242,7 @@ START_TEST(broadcast_subjects)
 {
 	struct conn plain, h;
 
-	prepare("me.self w:o");
+	ep_world("me.self w:o");
 	match_casts(&in);
 	kt_assert_ret(name_acquire(&in, "me.self", 0), 0, "acquire");
 	user_open(&plain, &bus, USER);
@@ -287,7 +267,7 @@ START_TEST(monitor)
 {
 	struct conn mon;
 
-	prepare("seen.name w:s a.one w:o");
+	ep_world("seen.name w:s a.one w:o");
 	kt_assert_ret(holder_try_open(&mon, &ep, MONITOR, NO_POLICY), 0,
 		      "monitor");
 	match_all(&mon);

@@ -25,17 +25,6 @@ static void prepare(const char *policy)
 	holder_open(&h, &bus, "%s", policy);
 }
 
-static bool may_own(const char *name)
-{
-	int ret = name_acquire(&user, name, 0);
-
-	if (!ret)
-		kt_check_ret(name_release(&user, name), 0, "release");
-	else
-		kt_check_ret(ret, -EPERM, "acquire of %s", name);
-	return !ret;
-}
-
 START_TEST(prelude)
 {
 	struct kdbus_cmd_update *cmd;
@@ -73,7 +62,7 @@ START_TEST(prelude)
 	blob_add(&b, KDBUS_ITEM_POLICY_ACCESS, NULL, 23);
 	kt_check_ret(kt_cmd(h.fd, KDBUS_CMD_CONN_UPDATE, &b), -EINVAL,
 		     "malformed grant");
-	kt_check(may_own(NAME), "it is as it was");
+	kt_check(can_own(&user, NAME), "it is as it was");
 }
 END_TEST
 
@@ -121,10 +110,11 @@ START_TEST(replaces)
 		kt_assert_ret(conn_update(&h, NAME " w:o"), 0, "reset");
 		kt_check_ret(conn_update(&h, "%s", updates[i].policy),
 			     -updates[i].err, "\"%s\"", updates[i].policy);
-		kt_check(may_own(NAME) == updates[i].own,
+		kt_check(can_own(&user, NAME) == updates[i].own,
 			 "\"%s\": may %sown", updates[i].policy,
 			 updates[i].own ? "not " : "");
-		kt_check(!may_own("taken.name") && !may_own("idle.name"),
+		kt_check(!can_own(&user, "taken.name") &&
+			 !can_own(&user, "idle.name"),
 			 "\"%s\" changed another's", updates[i].policy);
 	}
 }
@@ -137,17 +127,20 @@ START_TEST(name_changes)
 
 	prepare(NAME " w:o");
 	kt_assert_ret(conn_update(&h, "new.name w:o"), 0, "update");
-	kt_check(may_own("new.name") && !may_own(NAME), "wrong name");
+	kt_check(can_own(&user, "new.name") && !can_own(&user, NAME),
+		 "wrong name");
 	kt_check_ret(holder_try_open(&third, &bus, HOLDER, "new.name"),
 		     -EEXIST, "taken");
 	holder_open(&second, &bus, NAME " w:o");
-	kt_check(may_own(NAME), "second");
+	kt_check(can_own(&user, NAME), "second");
 	kt_check_ret(conn_update(&h, NAME " w:t"), -EEXIST, "back");
-	kt_check(may_own("new.name") && may_own(NAME), "as before");
+	kt_check(can_own(&user, "new.name") && can_own(&user, NAME),
+		 "as before");
 	conn_close(&h);
-	kt_check(!may_own("new.name") && may_own(NAME), "first closed");
+	kt_check(!can_own(&user, "new.name") && can_own(&user, NAME),
+		 "first closed");
 	conn_close(&second);
-	kt_check(!may_own(NAME), "second closed");
+	kt_check(!can_own(&user, NAME), "second closed");
 }
 END_TEST
 
@@ -195,7 +188,7 @@ START_TEST(types)
 	blob_add(&b, KDBUS_ITEM_ATTACH_FLAGS, &all, 8);
 	kt_check_ret(kt_cmd(h.fd, KDBUS_CMD_CONN_UPDATE, &b), -EOPNOTSUPP,
 		     "holder, both");
-	kt_check(!may_own(NAME), "a refused update had an effect");
+	kt_check(!can_own(&user, NAME), "a refused update had an effect");
 }
 END_TEST
 
@@ -210,9 +203,9 @@ static int update_child(void *arg)
 START_TEST(inherited)
 {
 	prepare(NAME);
-	kt_check(!may_own(NAME), "before");
+	kt_check(!can_own(&user, NAME), "before");
 	kt_run_as(USER, USER, update_child, NULL);
-	kt_check(may_own(NAME), "after");
+	kt_check(can_own(&user, NAME), "after");
 }
 END_TEST
 

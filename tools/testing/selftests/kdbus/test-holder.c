@@ -25,18 +25,6 @@ static void prepare(void)
 	conn_open(&root, &bus, POOL);
 }
 
-/* does the bus let the user own it? */
-static bool may_own(const char *name)
-{
-	int ret = name_acquire(&user, name, 0);
-
-	if (!ret)
-		kt_check_ret(name_release(&user, name), 0, "release");
-	else
-		kt_check_ret(ret, -EPERM, "acquire of %s", name);
-	return !ret;
-}
-
 /* ------------------------------------------------------------------------ */
 /* HELLO */
 
@@ -177,9 +165,9 @@ START_TEST(entries_elsewhere)
 		     "through an endpoint, same bus");
 	/* the policy of a holder on an endpoint is one of the bus */
 	holder_open(&h3, &ep, "b.c w:o");
-	kt_check(may_own("b.c"), "granted");
+	kt_check(can_own(&user, "b.c"), "granted");
 	bus_close(&ep);
-	kt_check(!may_own("b.c"), "died with the endpoint");
+	kt_check(!can_own(&user, "b.c"), "died with the endpoint");
 }
 END_TEST
 
@@ -261,36 +249,36 @@ START_TEST(effect)
 	struct conn h, act;
 
 	prepare();
-	kt_check(!may_own(NAME), "no policy");
+	kt_check(!can_own(&user, NAME), "no policy");
 	holder_open(&h, &bus, NAME " u%u:o", USER);
-	kt_check(may_own(NAME), "holder grants");
+	kt_check(can_own(&user, NAME), "holder grants");
 	conn_close(&h);
-	kt_check(!may_own(NAME), "holder closed");
+	kt_check(!can_own(&user, NAME), "holder closed");
 	holder_open(&h, &bus, NAME);
-	kt_check(!may_own(NAME), "no grants");
+	kt_check(!can_own(&user, NAME), "no grants");
 	conn_close(&h);
 	holder_open(&h, &bus, "foo.* w:o");
-	kt_check(may_own(NAME), "wildcard");
+	kt_check(can_own(&user, NAME), "wildcard");
 	holder_open(&act, &bus, NAME " u0:o");
-	kt_check(!may_own(NAME), "something more specific");
+	kt_check(!can_own(&user, NAME), "something more specific");
 	conn_close(&act);
-	kt_check(may_own(NAME), "wildcard again");
+	kt_check(can_own(&user, NAME), "wildcard again");
 	conn_close(&h);
 	kt_assert_ret(holder_try_open(&act, &bus, ACTIVATOR, NAME " w:t"), 0,
 		      "activator");
-	kt_check(!may_own(NAME), "activator: talk");
+	kt_check(!can_own(&user, NAME), "activator: talk");
 	kt_check_ret(send_name(&user, NAME, 1), 0, "talk to the activator");
 	conn_close(&act);
 	kt_assert_ret(holder_try_open(&act, &bus, ACTIVATOR, NAME " w:o"), 0,
 		      "activator");
-	kt_check(may_own(NAME), "activator: own");
+	kt_check(can_own(&user, NAME), "activator: own");
 	conn_close(&act);
-	kt_check(!may_own(NAME), "activator closed");
+	kt_check(!can_own(&user, NAME), "activator closed");
 	/* an activator always leaves an entry that denies */
 	kt_assert_ret(holder_try_open(&act, &bus, ACTIVATOR, NAME), 0,
 		      "activator");
 	holder_open(&h, &bus, "foo.* w:o");
-	kt_check(!may_own(NAME), "activator without grants");
+	kt_check(!can_own(&user, NAME), "activator without grants");
 }
 END_TEST
 
@@ -330,11 +318,11 @@ START_TEST(closed_with_the_last)
 	fd = fcntl(h.fd, F_DUPFD_CLOEXEC, 0);
 	/* the mapping does not count */
 	close(h.fd);
-	kt_check(may_own(NAME), "there is a duplicate");
+	kt_check(can_own(&user, NAME), "there is a duplicate");
 	kt_check_ret(holder_try_open(&again, &bus, HOLDER, NAME), -EEXIST,
 		     "there is a duplicate");
 	close(fd);
-	kt_check(!may_own(NAME), "closed");
+	kt_check(!can_own(&user, NAME), "closed");
 	holder_open(&again, &bus, NAME);
 }
 END_TEST
@@ -353,7 +341,7 @@ START_TEST(gone_before_close_returns)
 			      "round %d", i);
 		conn_close(&h);
 	}
-	kt_check(!may_own(NAME), "closed");
+	kt_check(!can_own(&user, NAME), "closed");
 }
 END_TEST
 
@@ -385,11 +373,11 @@ START_TEST(failed_hello)
 	for (j = 0; j < 2; j++) {
 		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 			failed += !!try_pool(flags[j], sizes[i]);
-			kt_check(!may_own(NAME), "size %#llx: entry left",
-				 sizes[i]);
+			kt_check(!can_own(&user, NAME),
+				 "size %#llx: entry left", sizes[i]);
 		}
 		kt_check_ret(try_pool(flags[j], 0), -EFAULT, "no pool");
-		kt_check(!may_own(NAME), "entry left");
+		kt_check(!can_own(&user, NAME), "entry left");
 		holder_open(&h, &bus, NAME);
 		conn_close(&h);
 	}
@@ -413,7 +401,7 @@ START_TEST(hello_again)
 	kt_check_ret(kt_cmd(fd, KDBUS_CMD_HELLO, &b), -EEXIST, "taken");
 	conn_close(&h);
 	kt_check_ret(kt_cmd(fd, KDBUS_CMD_HELLO, &b), 0, "free");
-	kt_check(may_own(NAME), "granted");
+	kt_check(can_own(&user, NAME), "granted");
 	close(fd);
 }
 END_TEST

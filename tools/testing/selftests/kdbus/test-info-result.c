@@ -27,16 +27,6 @@ static void prepare(void)
 	facts_now(facts);
 }
 
-static int by_name(struct conn *c, const char *name)
-{
-	return conn_info(c, 0, name, 0, NULL);
-}
-
-static int by_id(struct conn *c, u64 id)
-{
-	return conn_info(c, id, NULL, 0, NULL);
-}
-
 START_TEST(layout)
 {
 	static const u64 want[] = {
@@ -132,7 +122,8 @@ START_TEST(connection_types)
 		for (j = 0; j < ARRAY_SIZE(flags); j++)
 			check_about(&c[i], &c[j], flags[j],
 				    flags[j] == ACT ? NAME : NULL);
-	kt_check_ret(by_name(&a, "a.hold"), -ESRCH, "held, not owned");
+	kt_check_ret(conn_info(&a, 0, "a.hold", 0, NULL), -ESRCH,
+		     "held, not owned");
 }
 END_TEST
 
@@ -145,10 +136,11 @@ START_TEST(who_cannot_free)
 
 	prepare();
 	meta_special(&act, &bus, ACT, 0, NAME);
-	kt_assert_ret(by_id(&act, b.id), 0, "first");
+	kt_assert_ret(conn_info(&act, b.id, NULL, 0, NULL), 0, "first");
 	used = pool_used(&act);
 	for (i = 0; i < 300; i++)
-		kt_assert_ret(by_id(&act, b.id), 0, "number %d", i);
+		kt_assert_ret(conn_info(&act, b.id, NULL, 0, NULL), 0,
+			      "number %d", i);
 	kt_check(pool_used(&act) == used, "%llu bytes, then %llu", used,
 		 pool_used(&act));
 }

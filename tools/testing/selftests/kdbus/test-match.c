@@ -7,23 +7,12 @@
 #include <unistd.h>
 
 #include "cast.h"
+#include "pair.h"
 #include "suites.h"
-
-#define POOL	(256 * KIB)
-
-static struct bus bus;
-static struct conn a, b;
 
 static bool hears(unsigned int bit)
 {
 	return hears_bit(&a, &b, bit);
-}
-
-static void prepare(void)
-{
-	bus_make(&bus, 0);
-	conn_open(&a, &bus, POOL);
-	conn_open(&b, &bus, POOL);
 }
 
 static const struct item_row {
@@ -94,7 +83,7 @@ START_TEST(items)
 	struct blob m;
 	size_t i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(item_rows); i++) {
 		const struct item_row *r = &item_rows[i];
 
@@ -132,7 +121,7 @@ START_TEST(item_order)
 	size_t i;
 	int j;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		match_init(&m, i, 0);
 		for (j = 0; j < 3 && rows[i].type[j]; j++)
@@ -157,7 +146,7 @@ START_TEST(sizes)
 {
 	struct blob m;
 
-	prepare();
+	pair_open();
 	kt_check_ret(add_sized(0), -EINVAL, "0 bytes");
 	kt_check_ret(add_sized(24), -EINVAL, "24 bytes");
 	kt_check_ret(add_sized(31), -EINVAL, "31 bytes");
@@ -188,7 +177,7 @@ START_TEST(flags)
 	struct blob m;
 	int bit;
 
-	prepare();
+	pair_open();
 	cmd = (void *)&m;
 	for (bit = 0; bit < 64; bit++) {
 		match_init(&m, 7, 1ULL << bit);
@@ -215,7 +204,7 @@ START_TEST(connection_types)
 {
 	struct conn act, mon;
 
-	prepare();
+	pair_open();
 	activator_open(&act, &bus, 0, "an.activator", POOL);
 	kt_check_ret(kt_cmd(act.fd, KDBUS_CMD_MATCH_ADD, NULL), -EOPNOTSUPP,
 		     "MATCH_ADD of an activator");
@@ -252,7 +241,7 @@ START_TEST(limit)
 {
 	int i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 300; i++)
 		kt_check_ret(add_bad(i, i & 1), -EDOM, "bad entry");
 	for (i = 0; i < 256; i++)
@@ -278,7 +267,7 @@ START_TEST(cookies)
 	static const u64 values[] = { 0, 1, 1ULL << 32, 1ULL << 63, ~0ULL };
 	size_t i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(values); i++) {
 		kt_check_ret(match_remove(&b, values[i]), -ENOENT, "none");
 		kt_check_ret(add_bit(values[i], 0, i), 0, "add");
@@ -301,7 +290,7 @@ START_TEST(replace)
 {
 	int i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 5; i++)
 		kt_assert_ret(add_bit(1, 0, i), 0, "add");
 	kt_assert_ret(add_bit(2, 0, 10), 0, "another cookie");
@@ -318,7 +307,7 @@ START_TEST(failed_replace)
 {
 	struct blob m;
 
-	prepare();
+	pair_open();
 	kt_assert_ret(add_bit(1, 0, 1), 0, "add");
 	kt_assert_ret(add_bit(1, 0, 2), 0, "add");
 	kt_check_ret(add_bad(1, KDBUS_MATCH_REPLACE), -EDOM, "bad mask");
@@ -360,7 +349,7 @@ START_TEST(replace_is_atomic)
 	struct blob m;
 	u64 i, end;
 
-	prepare();
+	pair_open();
 	match_init(&m, 1, 0);
 	kt_assert_ret(match_add(&b, &m), 0, "add");
 	thread = kt_thread(replaces, &c);
@@ -378,7 +367,7 @@ END_TEST
 /* several entries match: one copy */
 START_TEST(one_copy)
 {
-	prepare();
+	pair_open();
 	match_all(&b);
 	match_all(&b);
 	kt_assert_ret(add_bit(1, 0, 3), 0, "add");

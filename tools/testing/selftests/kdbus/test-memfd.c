@@ -16,25 +16,14 @@
 
 #include <linux/magic.h>
 
+#include "pair.h"
 #include "suites.h"
-#include "util.h"
 
-#define POOL	(64 * KIB)
 #define SIZE	10000
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE	0x0010
 #endif
-
-static struct bus bus;
-static struct conn a, b;
-
-static void prepare(void)
-{
-	bus_make(&bus, 0);
-	conn_open(&a, &bus, POOL);
-	conn_open(&b, &bus, POOL);
-}
 
 static int send_memfd(int fd, u64 size)
 {
@@ -85,7 +74,7 @@ START_TEST(seals)
 {
 	unsigned int seals;
 
-	prepare();
+	pair_open();
 	for (seals = 0; seals < 32; seals++) {
 		int fd = kt_memfd(SIZE, seals, 1);
 		bool good = (seals & KT_SEALS) == KT_SEALS;
@@ -103,7 +92,7 @@ START_TEST(without_sealing)
 {
 	int fd;
 
-	prepare();
+	pair_open();
 	fd = memfd_create("x", MFD_CLOEXEC);
 	kt_assert(fd >= 0 && !ftruncate(fd, SIZE), "memfd: %m");
 	kt_check_ret(send_memfd(fd, SIZE), -ETXTBSY,
@@ -148,7 +137,7 @@ START_TEST(tmpfs)
 {
 	int fd;
 
-	prepare();
+	pair_open();
 	fd = tmpfs_file();
 	kt_assert(!ftruncate(fd, SIZE), "ftruncate: %m");
 	kt_check_ret(send_memfd(fd, SIZE), -ETXTBSY, "a file on tmpfs");
@@ -159,7 +148,7 @@ START_TEST(other_files)
 {
 	int p[2], s[2];
 
-	prepare();
+	pair_open();
 	kt_assert(!pipe(p), "pipe: %m");
 	kt_assert(!socketpair(AF_UNIX, SOCK_STREAM, 0, s), "socketpair: %m");
 	{
@@ -196,7 +185,7 @@ START_TEST(descriptors)
 	char path[64];
 	int fd, o_path, read_only, closed, empty;
 
-	prepare();
+	pair_open();
 	fd = kt_memfd(SIZE, KT_SEALS, 1);
 	empty = kt_memfd(0, KT_SEALS, 0);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -251,7 +240,7 @@ START_TEST(received)
 	int fd, lowest, got;
 	u64 off;
 
-	prepare();
+	pair_open();
 	fd = kt_memfd(SIZE, KT_SEALS, 5);
 	kt_assert(!fstat(fd, &was), "fstat: %m");
 	kt_assert_ret(send_memfd(fd, SIZE - 7), 0, "send");
@@ -287,7 +276,7 @@ START_TEST(numbers)
 	struct blob s;
 	u64 off;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 5; i++)
 		spare[i] = dup(0);
 	for (i = 0; i < 4; i++)
@@ -322,7 +311,7 @@ START_TEST(many)
 	int fd, i, first;
 	u64 off;
 
-	prepare();
+	pair_open();
 	fd = kt_memfd(SIZE, KT_SEALS, 5);
 	msg_init(&s, b.id, 1);
 	for (i = 0; i < KT_MSG_MAX_ITEMS; i++)
@@ -347,7 +336,7 @@ START_TEST(one_bad)
 	struct blob s;
 	int good, bad, before = lowest_fd(), i;
 
-	prepare();
+	pair_open();
 	good = kt_memfd(SIZE, KT_SEALS, 5);
 	bad = kt_memfd(SIZE, 0, 5);
 	for (i = 0; i < 100; i++) {
@@ -381,7 +370,7 @@ START_TEST(no_room_for_descriptors)
 	int fd, first, i;
 	u64 peek, again, off;
 
-	prepare();
+	pair_open();
 	fd = kt_memfd(SIZE, KT_SEALS, 5);
 	msg_init(&s, b.id, 7);
 	for (i = 0; i < 3; i++)
@@ -423,7 +412,7 @@ START_TEST(peek_and_drop_need_no_room)
 {
 	int fd;
 
-	prepare();
+	pair_open();
 	fd = kt_memfd(SIZE, KT_SEALS, 5);
 	kt_assert_ret(send_memfd(fd, SIZE), 0, "send");
 	limit_fds(0);
@@ -453,7 +442,7 @@ START_TEST(installed_in_the_caller)
 {
 	int fd, before;
 
-	prepare();
+	pair_open();
 	fd = kt_memfd(SIZE, KT_SEALS, 5);
 	kt_assert_ret(send_memfd(fd, SIZE), 0, "send");
 	before = lowest_fd();
@@ -506,7 +495,7 @@ START_TEST(released_by_drop)
 {
 	long with;
 
-	prepare();
+	pair_open();
 	send_big();
 	with = shmem_kib();
 	kt_check_ret(conn_recv_flags(&b, KDBUS_RECV_DROP, NULL), 0, "drop");
@@ -518,7 +507,7 @@ START_TEST(released_by_close)
 {
 	long with;
 
-	prepare();
+	pair_open();
 	send_big();
 	with = shmem_kib();
 	conn_close(&b);
@@ -530,7 +519,7 @@ START_TEST(released_by_bus)
 {
 	long with;
 
-	prepare();
+	pair_open();
 	send_big();
 	with = shmem_kib();
 	bus_close(&bus);
@@ -544,7 +533,7 @@ START_TEST(released_by_receiver)
 	long with;
 	u64 off;
 
-	prepare();
+	pair_open();
 	send_big();
 	with = shmem_kib();
 	m = conn_recv_msg(&b, &off);
@@ -560,7 +549,7 @@ START_TEST(refused_keeps_nothing)
 	long with;
 	int fd;
 
-	prepare();
+	pair_open();
 	fd = memfd_create("big", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	kt_assert(fd >= 0 && !ftruncate(fd, BIG), "memfd: %m");
 	kt_assert(!fallocate(fd, 0, 0, BIG), "fallocate: %m");

@@ -2,47 +2,15 @@
 /* Metadata does not cross pid and user namespaces */
 
 #include <grp.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "meta-util.h"
+#include "ns-world.h"
 #include "suites.h"
 
-#define POOL	(256 * KIB)
 #define NAME	"foo.bar"
-#define PID	((unsigned long)CLONE_NEWPID)
-#define USR	((unsigned long)CLONE_NEWUSER)
-
-static struct bus bus;
-static struct conn a, b;	/* a sends */
-static struct facts *facts;
-
-static const unsigned long both[] = { PID, USR, PID | USR };
-
-#define for_each_ns(i)	for (i = 0; i < ARRAY_SIZE(both); i++)
-
-static void prepare(u64 mask)
-{
-	bus_make(&bus, KDBUS_MAKE_ACCESS_WORLD);
-	meta_open(&a, &bus, mask, "sender");
-	meta_open(&b, &bus, mask, NULL);
-	kt_assert_ret(name_acquire(&a, "own.name", 0), 0, "acquire");
-	facts = facts_new();
-	facts_now(facts);
-}
-
-static void expect_all(struct conn *to, u64 cookie)
-{
-	facts_recv(facts, to, cookie, TASK, STAMP | NAMES | CONN_NAME);
-}
-
-static void send_x(struct conn *to, u64 cookie)
-{
-	kt_assert_ret(conn_send_bytes(&a, to->id, cookie, "x", 1), 0, "send");
-}
 
 /* ------------------------------------------------------------------------ */
 /* Messages */
@@ -51,7 +19,7 @@ START_TEST(sender_elsewhere)
 {
 	size_t i;
 
-	prepare(ALL);
+	ns_world(ALL);
 	for_each_ns(i) {
 		ns_send(both[i], &a, b.id, 1);
 		meta_recv_bare(&b, 1);
@@ -66,7 +34,7 @@ START_TEST(receiver_elsewhere)
 	struct conn in;
 	size_t i;
 
-	prepare(ALL);
+	ns_world(ALL);
 	for_each_ns(i) {
 		ns_conn_open(&in, &bus, both[i], 0, ALL, NULL);
 		send_x(&in, 1);
@@ -108,7 +76,7 @@ START_TEST(both_inside)
 	struct meta m;
 	size_t i, j;
 
-	prepare(ALL);
+	ns_world(ALL);
 	kt_assert(!setgroups(2, (gid_t[]) { 5, 6 }), "setgroups: %m");
 	if (facts->has_audit)
 		kt_assert(kt_write_file("/proc/self/loginuid", "0"),
@@ -142,7 +110,7 @@ START_TEST(each_kind)
 	size_t i;
 	int bit;
 
-	prepare(0);
+	ns_world(0);
 	for_each_ns(i) {
 		for (bit = 0; bit < N_ATTACH; bit++) {
 			u64 mask = 1ULL << bit;
@@ -183,7 +151,7 @@ static int map_late(void *arg)
 /* the numbers are those of the moment even when nobody changed identity */
 START_TEST(mapped_late)
 {
-	prepare(0);
+	ns_world(0);
 	kt_assert(!setgroups(1, (gid_t[]) { 0 }), "setgroups: %m");
 	kt_assert(!ns_run(USR, -1, map_late, NULL), "child");
 }
@@ -195,7 +163,7 @@ START_TEST(other_namespaces)
 	unsigned long ns = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC;
 	struct meta m;
 
-	prepare(ALL);
+	ns_world(ALL);
 	ns_send(ns, &a, b.id, 1);
 	meta_recv(&b, 1, &m);
 	meta_expect_bits(&m, facts_bits(facts) | STAMP | NAMES | CONN_NAME,
@@ -207,7 +175,7 @@ END_TEST
 /* the namespace of future children is not that of the task */
 START_TEST(namespace_for_children)
 {
-	prepare(ALL);
+	ns_world(ALL);
 	if (unshare(CLONE_NEWPID))
 		kt_skip("no pid namespaces: %m");
 	send_x(&b, 1);
@@ -225,7 +193,7 @@ START_TEST(hello_elsewhere)
 	struct blob h;
 	size_t i;
 
-	prepare(ALL);
+	ns_world(ALL);
 	hello_init(&h, 0, POOL);
 	h.hello.attach_flags = ALL;
 	for_each_ns(i) {
@@ -244,7 +212,7 @@ START_TEST(monitors_and_broadcasts)
 	struct conn in, mon, mon_in;
 	size_t i;
 
-	prepare(ALL);
+	ns_world(ALL);
 	meta_special(&mon, &bus, MON, ALL, NULL);
 	for_each_ns(i) {
 		ns_conn_open(&in, &bus, both[i], 0, ALL, NULL);
@@ -288,7 +256,7 @@ START_TEST(sync_replies)
 	struct conn in;
 	struct meta m;
 
-	prepare(ALL);
+	ns_world(ALL);
 	call_start(&call, &b, a.id, 6, NEVER);
 	conn_drain(&a);
 	kt_check_ret(-ns_run(PID, -1, reply_fn, NULL), 0, "reply");
@@ -313,7 +281,7 @@ START_TEST(activator)
 	struct conn act;
 	struct meta m;
 
-	prepare(ALL);
+	ns_world(ALL);
 	ns_conn_open(&act, &bus, PID, ACT, ALL, NAME);
 	kt_assert_ret(send_name(&a, NAME, 1), 0, "send");
 	kt_assert_ret(name_acquire(&b, NAME, 0), 0, "take over");
@@ -333,7 +301,7 @@ START_TEST(cgroup_namespace)
 	char dir[64], procs[96], pid[16];
 	struct meta m;
 
-	prepare(CGROUP);
+	ns_world(CGROUP);
 	if (strcmp(facts->cgroup, "/"))
 		kt_skip("not in the group at the top");
 	snprintf(dir, sizeof(dir), "/sys/fs/cgroup/kt-%d", getpid());

@@ -1,48 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Pid and user namespaces: faked credentials, questions, privilege */
 
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "meta-util.h"
+#include "ns-world.h"
 #include "suites.h"
 
-#define POOL	(256 * KIB)
 #define NAME	"foo.bar"
 #define OWNER	20261
 #define USER	20262
-#define PID	((unsigned long)CLONE_NEWPID)
-#define USR	((unsigned long)CLONE_NEWUSER)
-
-static struct bus bus;
-static struct conn a, b;	/* a sends */
-static struct facts *facts;
-
-static const unsigned long both[] = { PID, USR, PID | USR };
-
-#define for_each_ns(i)	for (i = 0; i < ARRAY_SIZE(both); i++)
-
-static void prepare(u64 mask)
-{
-	bus_make(&bus, KDBUS_MAKE_ACCESS_WORLD);
-	meta_open(&a, &bus, mask, "sender");
-	meta_open(&b, &bus, mask, NULL);
-	kt_assert_ret(name_acquire(&a, "own.name", 0), 0, "acquire");
-	facts = facts_new();
-	facts_now(facts);
-}
-
-static void expect_all(struct conn *to, u64 cookie)
-{
-	facts_recv(facts, to, cookie, TASK, STAMP | NAMES | CONN_NAME);
-}
-
-static void send_x(struct conn *to, u64 cookie)
-{
-	kt_assert_ret(conn_send_bytes(&a, to->id, cookie, "x", 1), 0, "send");
-}
 
 /* ------------------------------------------------------------------------ */
 /* Faked credentials: where HELLO was */
@@ -54,7 +22,7 @@ START_TEST(faked)
 	struct blob h;
 	size_t i;
 
-	prepare(ALL);
+	ns_world(ALL);
 	hello_init(&h, 0, POOL);
 	h.hello.attach_flags = ALL;
 	blob_add(&h, KDBUS_ITEM_CREDS, &fake, sizeof(fake));
@@ -89,7 +57,7 @@ START_TEST(faked_info)
 	struct meta m;
 	struct blob h;
 
-	prepare(0);
+	ns_world(0);
 	hello_init(&h, 0, POOL);
 	blob_add(&h, KDBUS_ITEM_CREDS, &fake, sizeof(fake));
 	ns_hello(&c, &bus, PID, &h);
@@ -132,7 +100,7 @@ START_TEST(conn_infos)
 	struct meta m;
 	size_t i;
 
-	prepare(0);
+	ns_world(0);
 	for_each_ns(i) {
 		ns_conn_open(&in, &bus, both[i], 0, 0, NULL);
 		kt_assert_ret(name_acquire(&in, NAME, 0), 0, "acquire");
@@ -185,7 +153,7 @@ START_TEST(creator_info)
 	struct conn in;
 	size_t i;
 
-	prepare(0);
+	ns_world(0);
 	for_each_ns(i) {
 		ns_conn_open(&in, &bus, both[i], 0, 0, NULL);
 		kt_check_ret(creator(&in, 0), -EPERM, "opened inside");

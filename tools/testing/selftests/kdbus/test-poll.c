@@ -7,23 +7,12 @@
 #include <sys/select.h>
 #include <unistd.h>
 
+#include "pair.h"
 #include "suites.h"
-#include "util.h"
 
-#define POOL	(64 * KIB)
 #define DEAD	(POLLERR | POLLHUP)
 #define IDLE	(POLLOUT | POLLWRNORM)
 #define FULL	(POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM)
-
-static struct bus bus;
-static struct conn a, b;
-
-static void prepare(void)
-{
-	bus_make(&bus, 0);
-	conn_open(&a, &bus, POOL);
-	conn_open(&b, &bus, POOL);
-}
 
 static void check_poll(int fd, int want, const char *what)
 {
@@ -36,7 +25,7 @@ START_TEST(states)
 {
 	int ep;
 
-	prepare();
+	pair_open();
 	ep = open_endpoint(&bus);
 	check_poll(open_control(), DEAD, "control");
 	check_poll(bus.fd, DEAD, "bus owner");
@@ -56,7 +45,7 @@ START_TEST(messages)
 {
 	u64 off;
 
-	prepare();
+	pair_open();
 	kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
 	check_poll(a.fd, IDLE, "sender");
 	check_poll(b.fd, FULL, "one message");
@@ -76,7 +65,7 @@ END_TEST
 
 START_TEST(dead_with_messages)
 {
-	prepare();
+	pair_open();
 	kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
 	bus_close(&bus);
 	check_poll(b.fd, DEAD, "dead, one message");
@@ -88,7 +77,7 @@ START_TEST(full_receiver_is_no_matter)
 {
 	static u8 big[POOL];
 
-	prepare();
+	pair_open();
 	while (!conn_send_want(&a, b.id, big, 4096))
 		;
 	check_poll(a.fd, IDLE, "sender, receiver full");
@@ -103,7 +92,7 @@ START_TEST(other_interfaces)
 	fd_set r, w;
 	int ep = epoll_create1(EPOLL_CLOEXEC), i;
 
-	prepare();
+	pair_open();
 	kt_assert(!epoll_ctl(ep, EPOLL_CTL_ADD, b.fd, &ev), "epoll_ctl: %m");
 	kt_check(epoll_wait(ep, &got, 1, 0) == 0, "epoll, empty queue");
 	kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
@@ -182,7 +171,7 @@ START_TEST(woken_by_message)
 	struct waiter w;
 	int i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 20; i++) {
 		start(&w, b.fd, POLLIN);
 		kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
@@ -198,7 +187,7 @@ START_TEST(all_are_woken)
 	struct waiter w[N];
 	int i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < N; i++)
 		start(&w[i], b.fd, POLLIN);
 	kt_assert_ret(conn_send_bytes(&a, b.id, 1, "x", 1), 0, "send");
@@ -211,7 +200,7 @@ START_TEST(woken_by_byebye)
 {
 	struct waiter w;
 
-	prepare();
+	pair_open();
 	start(&w, b.fd, POLLIN);
 	kt_assert_ret(conn_byebye(&b), 0, "BYEBYE");
 	finish(&w, DEAD, "BYEBYE");
@@ -222,7 +211,7 @@ START_TEST(woken_by_bus_death)
 {
 	struct waiter v, w;
 
-	prepare();
+	pair_open();
 	start(&v, a.fd, POLLIN);
 	start(&w, b.fd, 0);
 	bus_close(&bus);
@@ -236,7 +225,7 @@ START_TEST(close_of_a_dup)
 {
 	struct waiter w;
 
-	prepare();
+	pair_open();
 	close(dup(b.fd));
 	start(&w, b.fd, POLLIN);
 	close(dup(b.fd));
@@ -254,7 +243,7 @@ START_TEST(close_while_polling)
 	struct waiter w;
 	int fd;
 
-	prepare();
+	pair_open();
 	fd = dup(b.fd);
 	close(b.fd);
 	start(&w, fd, POLLIN);

@@ -4,22 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pair.h"
 #include "suites.h"
-#include "util.h"
 
-#define POOL	(256 * KIB)
 #define PEEK	KDBUS_RECV_PEEK
 #define DROP	KDBUS_RECV_DROP
-
-static struct bus bus;
-static struct conn a, b;
-
-static void prepare(void)
-{
-	bus_make(&bus, 0);
-	conn_open(&a, &bus, POOL);
-	conn_open(&b, &bus, POOL);
-}
 
 static void send_n(u64 first, int n)
 {
@@ -35,7 +24,7 @@ START_TEST(empty_queue)
 	static const u64 flags[] = { 0, PEEK, DROP, PEEK | DROP };
 	size_t i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		struct kdbus_cmd_recv r = { .flags = flags[i] };
 
@@ -51,7 +40,7 @@ START_TEST(offset_must_be_zero)
 	static const u64 offsets[] = { 1, 8, 4096, 1ULL << 32, ~0ULL };
 	size_t i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(offsets); i++) {
 		struct kdbus_cmd_recv r = { .offset = offsets[i] };
 
@@ -77,7 +66,7 @@ START_TEST(unknown_flags)
 {
 	u64 off;
 
-	prepare();
+	pair_open();
 	send_n(5, 1);
 	kt_check_ret(conn_recv_flags(&b, 8, &off), -EINVAL, "flag 8");
 	kt_check_ret(conn_recv_flags(&b, 8 | DROP, &off), -EINVAL,
@@ -92,7 +81,7 @@ START_TEST(fifo)
 	u64 off;
 	int i;
 
-	prepare();
+	pair_open();
 	send_n(1000, N);
 	for (i = 0; i < N; i++)
 		kt_check(conn_recv_msg(&b, &off)->cookie == 1000ULL + i,
@@ -111,7 +100,7 @@ START_TEST(fifo_ignores_priority)
 	size_t i;
 	u64 off;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(priorities); i++) {
 		msg_init(&m, b.id, i);
 		m.msg.priority = priorities[i];
@@ -137,7 +126,7 @@ START_TEST(peek)
 	u64 first, off;
 	int i;
 
-	prepare();
+	pair_open();
 	send_n(1, 2);
 	kt_check_ret(conn_recv_flags(&b, PEEK, &first), 0, "peek");
 	for (i = 0; i < 3; i++) {
@@ -163,7 +152,7 @@ START_TEST(drop)
 	size_t i;
 	u64 off;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		send_n(1, 3);
 		memset(&r, 0, sizeof(r));
@@ -189,7 +178,7 @@ START_TEST(mixed)
 	u32 rnd = kt_seed;
 	int i, queued = 0, sent = 0;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 2000; i++) {
 		switch (kt_rand(&rnd) % 5) {
 		case 0:
@@ -235,7 +224,7 @@ START_TEST(senders_come_and_go)
 	struct conn c;
 	int i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 20; i++) {
 		conn_open(&c, &bus, 4096);
 		kt_assert_ret(conn_send_bytes(&c, b.id, c.id, "x", 1), 0,
@@ -257,7 +246,7 @@ START_TEST(held_messages_stay)
 	u64 held, off;
 	int i;
 
-	prepare();
+	pair_open();
 	send_n(77, 1);
 	conn_recv_msg(&b, &held);
 	for (i = 0; i < 300; i++) {

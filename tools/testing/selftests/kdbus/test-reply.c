@@ -6,25 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "call.h"
+#include "pair.h"
 #include "suites.h"
 
-#define POOL	(256 * KIB)
 #define USER	20071
 #define TIMEOUT	KDBUS_ITEM_REPLY_TIMEOUT
 #define DEAD	KDBUS_ITEM_REPLY_DEAD
 
-static struct bus bus;
-static struct conn a, b;	/* a asks, b answers */
-
-static void prepare(void)
-{
-	bus_make(&bus, 0);
-	conn_open(&a, &bus, POOL);
-	conn_open(&b, &bus, POOL);
-}
-
-/* @b may talk to @a only in reply */
+/* @a asks, @b answers; @b may talk to @a only in reply */
 static void prepare_stranger(u64 pool)
 {
 	bus_make(&bus, KDBUS_MAKE_ACCESS_WORLD);
@@ -64,7 +53,7 @@ START_TEST(request_errors)
 	struct blob m;
 	size_t i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		msg_init(&m, rows[i].dst ?: b.id, 1);
 		m.msg.flags = rows[i].flags;
@@ -86,7 +75,7 @@ START_TEST(header_of_request)
 	u64 deadline = in_ms(3600 * 1000);
 	const struct kdbus_msg *m;
 
-	prepare();
+	pair_open();
 	ask(7, deadline);
 	m = conn_recv_msg(&b, NULL);
 	kt_check(m->size == 72, "size %llu", m->size);
@@ -135,7 +124,7 @@ END_TEST
 
 START_TEST(second_reply_is_message)
 {
-	prepare();
+	pair_open();
 	ask(7, NEVER);
 	kt_check_ret(reply(&b, a.id, 7), 0, "reply");
 	kt_check_ret(reply(&b, a.id, 7), 0, "second reply");
@@ -151,7 +140,7 @@ START_TEST(mismatch)
 {
 	struct conn other;
 
-	prepare();
+	pair_open();
 	conn_open(&other, &bus, POOL);
 	ask(7, NEVER);
 	kt_check_ret(reply(&b, a.id, 6), 0, "wrong cookie");
@@ -172,7 +161,7 @@ END_TEST
 /* a request is no reply, although the place of its timeout has a cookie */
 START_TEST(request_is_no_reply)
 {
-	prepare();
+	pair_open();
 	ask(7, NEVER);
 	kt_check_ret(request(&b, a.id, 5, 7), 0, "request with deadline 7");
 	expect_msg(&b, 7, 0);
@@ -198,7 +187,7 @@ END_TEST
 
 START_TEST(latest_of_equals)
 {
-	prepare();
+	pair_open();
 	/* the reply is for the second, the first is late */
 	ask(7, in_ms(300));
 	ask(7, NEVER);
@@ -237,7 +226,7 @@ START_TEST(timeout_once)
 	u64 deadline[5];
 	int i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 5; i++) {
 		deadline[i] = in_ms(10 + 15 * i);
 		ask(i, deadline[i]);
@@ -269,7 +258,7 @@ END_TEST
 /* an answered request does not time out */
 START_TEST(no_timeout_after_reply)
 {
-	prepare();
+	pair_open();
 	ask(7, in_ms(300));
 	kt_check_ret(reply(&b, a.id, 7), 0, "reply");
 	ask(8, in_ms(310));
@@ -284,7 +273,7 @@ START_TEST(deadline_past)
 	static const u64 past[] = { 1, 2, 1000000 };
 	size_t i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(past); i++) {
 		ask(i, past[i]);
 		expect_note(&a, TIMEOUT, i);
@@ -304,7 +293,7 @@ START_TEST(deadline_far)
 	};
 	size_t i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < ARRAY_SIZE(far); i++)
 		ask(i, far[i]);
 	ask(99, in_ms(30));
@@ -327,7 +316,7 @@ START_TEST(earlier_after_later)
 	u64 deadline;
 	int i;
 
-	prepare();
+	pair_open();
 	for (i = 0; i < 10; i++) {
 		ask(2 * i, in_ms(60000 - i * 1000));
 		deadline = in_ms(10);
@@ -346,7 +335,7 @@ START_TEST(replier_dies)
 {
 	int bye;
 
-	prepare();
+	pair_open();
 	for (bye = 0; bye < 2; bye++) {
 		ask(1, NEVER);
 		ask(2, in_ms(300));
@@ -379,7 +368,7 @@ static int drop(struct conn *c)
 
 START_TEST(replier_drops)
 {
-	prepare();
+	pair_open();
 	ask(1, NEVER);
 	kt_check_ret(drop(&b), 0, "drop");
 	expect_note(&a, DEAD, 1);
@@ -401,7 +390,7 @@ END_TEST
 /* of two with the same cookie, the one that is dropped ends */
 START_TEST(drop_first_of_equals)
 {
-	prepare();
+	pair_open();
 	ask(7, in_ms(300));
 	ask(7, NEVER);
 	kt_check_ret(drop(&b), 0, "drop");
@@ -427,7 +416,7 @@ END_TEST
 
 START_TEST(requester_dies)
 {
-	prepare();
+	pair_open();
 	ask(7, in_ms(20));
 	ask(8, NEVER);
 	conn_close(&a);
@@ -442,7 +431,7 @@ END_TEST
 
 START_TEST(ask_oneself)
 {
-	prepare();
+	pair_open();
 	kt_check_ret(request(&a, a.id, 7, NEVER), 0, "request");
 	expect_msg(&a, 7, 0);
 	kt_check_ret(reply(&a, a.id, 7), 0, "reply");
@@ -465,7 +454,7 @@ START_TEST(pending_limit)
 	struct conn other;
 	int i;
 
-	prepare();
+	pair_open();
 	conn_open(&other, &bus, POOL);
 	for (i = 1; i <= 128; i++)
 		kt_assert_ret(request(&a, i & 1 ? b.id : other.id, i, NEVER),
@@ -556,7 +545,7 @@ START_TEST(failed_reply_then_end)
 	struct blob m;
 	int f;
 
-	prepare();
+	pair_open();
 	conn_close(&a);
 	conn_open(&a, &bus, KT_PAGE);
 	for (f = 0; f < N_FAULTS; f++) {
@@ -582,7 +571,7 @@ START_TEST(failed_request)
 	struct blob m;
 	int f, i;
 
-	prepare();
+	pair_open();
 	conn_close(&b);
 	conn_open(&b, &bus, KT_PAGE);
 	for (f = 0; f < N_FAULTS; f++) {
@@ -624,7 +613,7 @@ END_TEST
 
 START_TEST(bus_dies)
 {
-	prepare();
+	pair_open();
 	ask(7, NEVER);
 	ask(8, in_ms(1));
 	bus_close(&bus);

@@ -7,23 +7,12 @@
 #include <unistd.h>
 
 #include "cast.h"
+#include "pair.h"
 #include "suites.h"
-
-#define POOL	(256 * KIB)
-
-static struct bus bus;
-static struct conn a, b;
 
 static bool hears(unsigned int bit)
 {
 	return hears_bit(&a, &b, bit);
-}
-
-static void prepare(void)
-{
-	bus_make(&bus, 0);
-	conn_open(&a, &bus, POOL);
-	conn_open(&b, &bus, POOL);
 }
 
 enum {
@@ -242,7 +231,7 @@ START_TEST(rules)
 	struct conn second, other;
 	size_t i;
 
-	prepare();
+	pair_open();
 	conn_open(&second, &bus, 4096);
 	conn_open(&other, &bus, 4096);
 	kt_assert_ret(name_acquire(&a, "sender.name", 0), 0, "acquire");
@@ -259,7 +248,7 @@ START_TEST(name_comes_and_goes)
 {
 	struct blob m;
 
-	prepare();
+	pair_open();
 	match_init(&m, 1, 0);
 	rule_name(&m, "some.name");
 	kt_assert_ret(match_add(&b, &m), 0, "add");
@@ -282,7 +271,7 @@ START_TEST(long_names)
 	char name[300];
 	struct blob m;
 
-	prepare();
+	pair_open();
 	memset(name, 'a', sizeof(name));
 	name[100] = '.';
 	name[255] = '\0';
