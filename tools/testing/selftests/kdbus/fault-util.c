@@ -392,10 +392,16 @@ void fault_run(struct fault_world *w, const struct fault_scene *s)
 	warm_stack();
 	drain_watch(w);
 	run(w, s, "");
-	if (s->once || !fault_flood(true))
-		return;
-	run(w, s, ", and all that follow");
-	fault_flood(false);
+	if (s->once) {
+		/*
+		 * What slabs have left moves the numbers: one pass may step
+		 * over a fault.
+		 */
+		run(w, s, ", once more");
+	} else if (fault_flood(true)) {
+		run(w, s, ", and all that follow");
+		fault_flood(false);
+	}
 }
 
 void fault_run_all(struct fault_world *w, const struct fault_scene *s,
