@@ -392,7 +392,7 @@ void fault_run(struct fault_world *w, const struct fault_scene *s)
 	warm_stack();
 	drain_watch(w);
 	run(w, s, "");
-	if (s->once) {
+	if (s->single) {
 		/*
 		 * What slabs have left moves the numbers: one pass may step
 		 * over a fault.

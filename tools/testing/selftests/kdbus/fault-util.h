@@ -34,7 +34,7 @@ struct fault_scene {
 	const char *name;
 	unsigned int errs;	/* CAN_...; 0: each fault can be done without */
 	bool quiet;		/* there may be nothing that can fail */
-	bool once;		/* not also with all allocations that follow */
+	bool single;		/* not also with all allocations that follow */
 	void (*before)(struct fault_world *w);
 	/* one system call: 0 or -ERRNO */
 	int (*call)(struct fault_world *w);

@@ -126,7 +126,7 @@ static void domain_after(struct fault_world *w, bool fault)
 START_TEST(bus)
 {
 	static const struct fault_scene s = {
-		.name = "BUS_MAKE", .once = true, .errs = CAN_MEM | CAN_FAULT,
+		.name = "BUS_MAKE", .single = true, .errs = CAN_MEM | CAN_FAULT,
 		.before = make_before, .call = bus_call,
 		.still = bus_still, .after = bus_after,
 	};
@@ -388,7 +388,7 @@ START_TEST(connection)
 		KIND(activator, .still = named_still, .after = named_after),
 		KIND(holder, .still = named_still, .after = named_after),
 		KIND(fake, .after = hello_after),
-		KIND(user, .once = true, .after = hello_after),
+		KIND(user, .single = true, .after = hello_after),
 	};
 
 	allow_fds(512);
@@ -471,7 +471,7 @@ START_TEST(mapping)
 	static const struct fault_scene scenes[] = {
 		{ .name = "mmap", .errs = CAN_MEM, .call = mmap_call,
 		  .after = mmap_after },
-		{ .name = "first touch", .once = true,
+		{ .name = "first touch", .single = true,
 		  .before = touch_before, .call = touch_call,
 		  .after = touch_after },
 		{ .name = "poll", .errs = CAN_MEM | CAN_FAULT,

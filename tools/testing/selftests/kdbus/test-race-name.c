@@ -1,24 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Several threads at once: names */
 
-#include "call.h"
+#include "race-world.h"
 #include "suites.h"
-
-#define POOL	(256 * KIB)
-#define RACE_MS	3000
-#define NAME	"foo.bar"
-
-static struct bus bus;
-static struct conn a;
-static bool stop;
-static u32 rnd;
-
-static void prepare(void)
-{
-	rnd = kt_seed;
-	bus_make(&bus, KDBUS_MAKE_ACCESS_WORLD);
-	conn_open(&a, &bus, POOL);
-}
 
 static void *fight_for_name(void *arg)
 {
@@ -52,7 +36,7 @@ START_TEST(acquire_release_death)
 	size_t i;
 	int ret;
 
-	prepare();
+	race_world();
 	for (i = 0; i < ARRAY_SIZE(t); i++)
 		t[i] = kt_thread(fight_for_name, (void *)(i + 1));
 	while (kt_now_ms() < end) {
@@ -127,10 +111,10 @@ START_TEST(handover_while_sending)
 	struct conn act, s, last;
 	unsigned int rounds = 0;
 
-	prepare();
-	conn_open(&s, &bus, POOL);
-	conn_open(&last, &bus, POOL);
-	activator_open(&act, &bus, 0, NAME, POOL);
+	race_world();
+	conn_open(&s, &bus, RACE_POOL);
+	conn_open(&last, &bus, RACE_POOL);
+	activator_open(&act, &bus, 0, NAME, RACE_POOL);
 	for (; kt_now_ms() < end && !kt->failures; rounds++)
 		handover_round(&s, &last);
 	kt_note("%u rounds", rounds);
@@ -182,11 +166,11 @@ START_TEST(handover_of_requests)
 	struct conn act, s, last;
 	unsigned int rounds = 0;
 
-	prepare();
-	activator_open(&act, &bus, 0, NAME, POOL);
+	race_world();
+	activator_open(&act, &bus, 0, NAME, RACE_POOL);
 	for (; kt_now_ms() < end && !kt->failures; rounds++) {
-		conn_open(&s, &bus, POOL);
-		conn_open(&last, &bus, POOL);
+		conn_open(&s, &bus, RACE_POOL);
+		conn_open(&last, &bus, RACE_POOL);
 		handover_requests_round(&s, &last);
 		conn_close(&s);
 		conn_close(&last);

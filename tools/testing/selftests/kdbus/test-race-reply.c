@@ -7,25 +7,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "call.h"
+#include "race-world.h"
 #include "suites.h"
 
-#define POOL	(256 * KIB)
-#define RACE_MS	3000
-#define NAME	"foo.bar"
 #define USER	20101
-
-static struct bus bus;
-static struct conn a, b;
-static bool stop;
-static u32 rnd;
-
-static void prepare(void)
-{
-	rnd = kt_seed;
-	bus_make(&bus, KDBUS_MAKE_ACCESS_WORLD);
-	conn_open(&a, &bus, POOL);
-}
 
 /* ------------------------------------------------------------------------ */
 /* Each asynchronous request ends once */
@@ -99,12 +84,12 @@ START_TEST(async_ends_once)
 	pthread_t t;
 	int i;
 
-	prepare();
+	race_world();
 	while (kt_go_on(end, rounds >= 5)) {
 		bool sent[BATCH];
 
 		kt_become(USER);
-		conn_open(&b, &bus, POOL);
+		conn_open(&b, &bus, RACE_POOL);
 		kt_become(0);
 		t = kt_thread(answer_all, NULL);
 		for (i = 0; i < BATCH; i++) {
@@ -219,8 +204,8 @@ START_TEST(sync_ends_once)
 	u64 end = kt_now_ms() + RACE_MS;
 	unsigned int rounds = 0;
 
-	prepare();
-	conn_open(&b, &bus, POOL);
+	race_world();
+	conn_open(&b, &bus, RACE_POOL);
 	kt_assert(!sigaction(SIGUSR1, &sa, NULL), "sigaction: %m");
 	/* signals do not come at odd moments where nothing runs beside */
 	while (kt_go_on(end, rounds >= 5 && (interrupted || !kt_parallel())))
@@ -279,9 +264,9 @@ START_TEST(answer_put_back)
 
 	bus_make(&bus, KDBUS_MAKE_ACCESS_WORLD);
 	kt_become(USER);
-	conn_open(&a, &bus, POOL);
+	conn_open(&a, &bus, RACE_POOL);
 	while (kt_go_on(end, rounds >= 5)) {
-		conn_open(&b, &bus, POOL);
+		conn_open(&b, &bus, RACE_POOL);
 		use_up_share();
 		t = kt_thread(answer_in_vain, NULL);
 		for (i = 0; i < VAIN; i++)
@@ -344,14 +329,14 @@ START_TEST(requester_leaves)
 	pthread_t busy, t;
 	struct conn c;
 
-	prepare();
+	race_world();
 	kt_become(USER);
-	conn_open(&b, &bus, POOL);
+	conn_open(&b, &bus, RACE_POOL);
 	kt_become(0);
 	busy = kt_thread(keep_bus_busy, &a);
 	t = kt_thread(answer_who_leaves, NULL);
 	while (kt_go_on(end, rounds >= 5)) {
-		conn_open(&c, &bus, POOL);
+		conn_open(&c, &bus, RACE_POOL);
 		kt_check_ret(request(&c, b.id, 1, NEVER), 0, "request");
 		kt_spin(&rnd, 30000);
 		conn_close(&c);
@@ -407,7 +392,7 @@ START_TEST(bus_dies)
 	while (kt_go_on(end, rounds >= 5)) {
 		bus_make(&bus, 0);
 		for (i = 0; i < ARRAY_SIZE(all); i++)
-			conn_open(&all[i], &bus, POOL);
+			conn_open(&all[i], &bus, RACE_POOL);
 		for (i = 0; i < ARRAY_SIZE(all); i++)
 			t[i] = kt_thread(do_all, &all[i]);
 		until = in_ms(kt_rand(&rnd) % 20);
