@@ -74,9 +74,10 @@ void st_close(struct st_slot *s, bool byebye)
 	unsigned int i;
 	int ret;
 
+	/* who finds nothing changed has sent before @closed */
+	pub_begin(s->nr);
 	inc->closed = st_tick();
 	__atomic_store_n(&inc->closing, 1, __ATOMIC_SEQ_CST);
-	pub_begin(s->nr);
 	do {
 		st_drain(s);
 		ret = byebye ? conn_byebye(&s->c) : -EBUSY;
