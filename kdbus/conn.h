@@ -30,9 +30,9 @@
  *       &struct kdbus_pool.lock	slices (spinlock)
  *   &struct kdbus_policy_db.lock	updates of policy
  *   &struct kdbus_bus.flush	order of events
- *     &struct kdbus_bus.broadcast	order of broadcasts
  *     &struct kdbus_bus.lock	names, matches, monitors, events
- *       &struct kdbus_queue.lock	messages waiting (spinlock)
+ *       &struct kdbus_bus.broadcast	messages that go to several
+ *         &struct kdbus_queue.lock	messages waiting (spinlock)
  *   &struct kdbus_identity.lock	metadata that is kept (spinlock)
  *   &struct kdbus_replies.lock	requests (spinlock)
  *     &struct kdbus_replies.owed_lock	replies owed (spinlock)

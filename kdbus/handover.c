@@ -127,6 +127,24 @@ static int transfer(struct kdbus_conn *from, struct kdbus_conn *to,
 	return r;
 }
 
+/*
+ * Messages to the name wait from here on. One that is staged counts on staying
+ * in its queue until it is committed; so nothing may be on its way into several
+ * queues.
+ */
+static void take_out(struct kdbus_name_entry *entry, u64 name_id,
+		     struct list_head *messages)
+{
+	struct kdbus_conn *from = entry->owner;
+
+	mutex_lock(&from->bus->broadcast);
+	spin_lock(&from->queue.lock);
+	WRITE_ONCE(entry->owner, NULL);
+	kdbus_queue_extract(&from->queue, name_id, messages);
+	spin_unlock(&from->queue.lock);
+	mutex_unlock(&from->bus->broadcast);
+}
+
 /**
  * kdbus_handover() - give a name and its messages to another connection
  * @entry:	The name
@@ -149,11 +167,7 @@ int kdbus_handover(struct kdbus_name_entry *entry, struct kdbus_conn *to,
 
 	lockdep_assert_held(&from->bus->lock);
 
-	spin_lock(&from->queue.lock);
-	WRITE_ONCE(entry->owner, NULL);
-	kdbus_queue_extract(&from->queue, name_id, &old);
-	spin_unlock(&from->queue.lock);
-
+	take_out(entry, name_id, &old);
 	r = transfer(from, to, &old);
 	if (r < 0) {
 		put_back(from, &old);

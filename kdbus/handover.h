@@ -12,8 +12,8 @@
  * Either all of them fit into the new pool, or nothing happens. While they are
  * on the way the name has no owner, and whoever sends to it waits.
  *
- * Locks: called with the mutex of the bus; takes the locks of both queues, one
- * after the other.
+ * Locks: called with the mutex of the bus; takes the one for broadcasts inside,
+ * and the locks of both queues, one after the other.
  */
 
 #include <linux/types.h>

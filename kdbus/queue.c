@@ -420,7 +420,8 @@ struct kdbus_queue_entry *kdbus_queue_next_dead(struct kdbus_queue *queue)
  *
  * They count until kdbus_queue_taken().
  *
- * Context: Any; the lock of the queue is held.
+ * Context: Any; the lock of the queue is held, and the mutex that is held
+ * while messages are staged.
  */
 void kdbus_queue_extract(struct kdbus_queue *queue, u64 name_id,
 			 struct list_head *entries)

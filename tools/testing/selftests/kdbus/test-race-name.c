@@ -74,6 +74,7 @@ static void *send_to_name(void *arg)
 	return NULL;
 }
 
+/* nothing is left where it does not belong, and all comes in order */
 static void handover_round(struct conn *s, struct conn *last)
 {
 	u64 next[SENDERS] = { 0 }, off, who;
@@ -105,13 +106,13 @@ static void handover_round(struct conn *s, struct conn *last)
 	kt_check_ret(name_release(last, NAME), 0, "release");
 }
 
-START_TEST(handover_while_sending)
+/* how many messages have been sent */
+static unsigned int hand_over_and_send(void)
 {
 	u64 end = kt_now_ms() + RACE_MS;
 	struct conn act, s, last;
 	unsigned int rounds = 0;
 
-	race_world();
 	conn_open(&s, &bus, RACE_POOL);
 	conn_open(&last, &bus, RACE_POOL);
 	activator_open(&act, &bus, 0, NAME, RACE_POOL);
@@ -120,6 +121,49 @@ START_TEST(handover_while_sending)
 	kt_note("%u rounds", rounds);
 	kt_check(pool_used(&act) == 0 && pool_used(&s) == 0 &&
 		 pool_used(&last) == 0, "pools");
+	return rounds * SENDERS * SENDS;
+}
+
+START_TEST(handover_while_sending)
+{
+	race_world();
+	hand_over_and_send();
+}
+END_TEST
+
+static struct conn watchers[8];
+
+static void *watch(void *arg)
+{
+	unsigned int i, *seen = arg;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST))
+		for (i = 0; i < ARRAY_SIZE(watchers); i++)
+			seen[i] += conn_drain(&watchers[i]);
+	return NULL;
+}
+
+/* a message and its copies are queued one by one; the name stays meanwhile */
+START_TEST(handover_while_watched)
+{
+	unsigned int seen[ARRAY_SIZE(watchers)] = { 0 }, sent, i;
+	pthread_t t;
+
+	race_world();
+	for (i = 0; i < ARRAY_SIZE(watchers); i++)
+		kt_assert_ret(special_try_open(&watchers[i], &bus,
+					       KDBUS_HELLO_MONITOR, NULL,
+					       RACE_POOL), 0, "a monitor");
+	t = kt_thread(watch, seen);
+	sent = hand_over_and_send();
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	kt_join(t);
+	for (i = 0; i < ARRAY_SIZE(watchers); i++) {
+		seen[i] += conn_drain(&watchers[i]);
+		seen[i] += fdinfo(&watchers[i], "lost:");
+		kt_check(seen[i] == sent, "monitor %u: %u messages of %u", i,
+			 seen[i], sent);
+	}
 }
 END_TEST
 
@@ -188,5 +232,6 @@ void suite_race_name(void)
 	kt_suite("race-name");
 	kt_test(acquire_release_death);
 	kt_test(handover_while_sending);
+	kt_test(handover_while_watched);
 	kt_test(handover_of_requests);
 }
