@@ -131,14 +131,17 @@ static void op_match(struct st_worker *w, struct st_slot *s)
 static void op_acquire(struct st_worker *w, struct st_slot *s)
 {
 	unsigned int n = st_below(w, ST_NAMES);
+	u64 flags = st_below(w, 8);
 	int ret;
 
+	if (n == ST_STEADY)
+		flags &= REPLACE;
 	__atomic_or_fetch(&st->incs[s->c.id].names, 1U << n, __ATOMIC_SEQ_CST);
-	ret = name_acquire(&s->c, st_names[n], st_below(w, 8));
-	st_trace("NAME_ACQUIRE", n, 0, ret);
+	ret = name_acquire(&s->c, st_names[n], flags);
+	st_trace("NAME_ACQUIRE", n, flags, ret);
 	st_check(!ret || ret == -EALREADY || ret == -EEXIST ||
 		 (ret == -EPERM && st->who[w->nr].uid) ||
-		 (ret == -ENOBUFS && n == ST_ACTIVATED),
+		 (ret == -ENOBUFS && n >= ST_ACTIVATED),
 		 "NAME_ACQUIRE of %s: %s", st_names[n], kt_err(ret));
 }
 
@@ -149,7 +152,7 @@ static void op_release(struct st_worker *w, struct st_slot *s)
 
 	st_trace("NAME_RELEASE", n, 0, ret);
 	st_check(!ret || ret == -EADDRINUSE ||
-		 (ret == -ESRCH && n != ST_ACTIVATED),
+		 (ret == -ESRCH && n < ST_ACTIVATED),
 		 "NAME_RELEASE of %s: %s", st_names[n], kt_err(ret));
 	if (!ret)
 		st_check(st->incs[s->c.id].names & 1U << n,

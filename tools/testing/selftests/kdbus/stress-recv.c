@@ -243,16 +243,19 @@ static void rise(u64 *p, u64 value)
 }
 
 /*
- * Messages that an activator held come late, so those to its name have an order
- * of their own.
+ * A name that is taken from its owner leaves messages behind, and when that
+ * one has it again and lets go, they go to who has had newer ones: there is no
+ * order among messages to an activated name, but among those to the steady one.
  */
 static void check_order(struct st_slot *s, const struct kdbus_msg *m,
 			const struct st_rec *r, u64 seq, bool urgent,
 			u64 before)
 {
 	u64 end = __atomic_load_n(&r->end, __ATOMIC_SEQ_CST);
-	unsigned int p = st_prio(r), i, moves = r->name - 1 == ST_ACTIVATED;
+	unsigned int p = st_prio(r), i, moves = st_activated(r);
 
+	if (r->name - 1 == ST_ACTIVATED)
+		return;
 	st_check(!end || end >= s->started[moves][p],
 		 "message %llu ended at %llu, and one from %llu came first",
 		 m->cookie, end, s->started[moves][p]);
@@ -341,7 +344,7 @@ static void check_me(struct st_slot *s, const struct st_rec *r, u64 cookie)
 	if (r->kind == ST_CAST)
 		st_check(!(r->never & bit), "broadcast %llu has no match here",
 			 cookie);
-	else if (r->dst && r->name - 1 != ST_ACTIVATED)
+	else if (r->dst && !st_activated(r))
 		st_check(r->dst == s->c.id,
 			 "message %llu to %llu, name %u, is at %llu", cookie,
 			 r->dst, r->name, s->c.id);

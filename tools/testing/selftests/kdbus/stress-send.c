@@ -121,11 +121,11 @@ static bool legal(const struct st_rec *r, u64 flags)
 		/* or the requester does not wait any more */
 		return r->kind != ST_CAST && (!stayed(r) || r->to);
 	case ESRCH:
-		return r->name && r->name - 1 != ST_ACTIVATED;
+		return r->name && !st_activated(r);
 	case EREMCHG:
 		return r->name && r->dst;
 	case EADDRNOTAVAIL:
-		return flags & NOAUTO && r->name - 1 == ST_ACTIVATED;
+		return flags & NOAUTO && st_activated(r);
 	case ECOMM:
 		return r->parts & ST_FDS && (r->name || (to && !to->fds));
 	case ETOOMANYREFS:

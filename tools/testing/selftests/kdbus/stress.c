@@ -16,6 +16,7 @@
 
 const char *const st_names[ST_NAMES] = {
 	"com.example.One", "com.example.Two", "com.example.Activated",
+	"com.example.Steady",
 };
 static const uid_t uids[ST_USERS] = { 0, 1000, 1001 };
 
@@ -24,7 +25,8 @@ struct bus st_bus;
 __thread struct st_worker *st_me;
 
 /* those who are there all the time */
-static struct conn monitor, activator, holders[2];
+static struct conn monitor, activators[ST_NAMES - ST_ACTIVATED];
+static struct conn holders[ST_ACTIVATED];
 static u64 monitor_lost;
 static u32 watching;
 
@@ -241,20 +243,33 @@ static void *rule(void *arg)
 
 	(void)arg;
 	while (!__atomic_load_n(&st->stop, __ATOMIC_SEQ_CST) && !kt->failures) {
-		unsigned int n = kt_rand(&rand) % 2;
+		unsigned int n = kt_rand(&rand) % ST_ACTIVATED;
 
 		kt_check_ret(conn_update(&holders[n], "%s %s", st_names[n],
 					 what[kt_rand(&rand) % 5]), 0,
 			     "CONN_UPDATE of a policy");
-		st_check(!(fd_poll(activator.fd, 0) & (POLLERR | POLLHUP)),
-			 "the activator is dead");
+		st_check(!(fd_poll(activators[n].fd, 0) & (POLLERR | POLLHUP)),
+			 "activator %u is dead", n);
 		usleep(2000);
 	}
 	return NULL;
 }
 
+static void open_activator(struct conn *c, const char *name)
+{
+	struct blob b;
+
+	hello_init(&b, KDBUS_HELLO_ACTIVATOR | KDBUS_HELLO_ACCEPT_FD,
+		   SHARED_POOL);
+	b.hello.attach_flags = ST_WANTED;
+	blob_add_str(&b, KDBUS_ITEM_NAME, name);
+	policy_access(&b, KDBUS_POLICY_ACCESS_WORLD, OWN, 0);
+	conn_hello(c, &st_bus, &b);
+}
+
 static void open_observers(void)
 {
+	unsigned int i;
 	struct blob b;
 
 	hello_init(&b, KDBUS_HELLO_MONITOR | KDBUS_HELLO_ACCEPT_FD,
@@ -262,33 +277,39 @@ static void open_observers(void)
 	b.hello.attach_flags = ST_WANTED;
 	if (st->profile->watched)
 		conn_hello(&monitor, &st_bus, &b);
-	hello_init(&b, KDBUS_HELLO_ACTIVATOR | KDBUS_HELLO_ACCEPT_FD,
-		   SHARED_POOL);
-	b.hello.attach_flags = ST_WANTED;
-	blob_add_str(&b, KDBUS_ITEM_NAME, st_names[ST_ACTIVATED]);
-	policy_access(&b, KDBUS_POLICY_ACCESS_WORLD, OWN, 0);
-	conn_hello(&activator, &st_bus, &b);
-	holder_open(&holders[0], &st_bus, "%s w:o", st_names[0]);
-	holder_open(&holders[1], &st_bus, "%s w:o", st_names[1]);
+	for (i = 0; i < ST_ACTIVATED; i++)
+		holder_open(&holders[i], &st_bus, "%s w:o", st_names[i]);
+	for (; i < ST_NAMES; i++)
+		open_activator(&activators[i - ST_ACTIVATED], st_names[i]);
 }
 
 /* what nobody fetched */
-static void empty_activator(void)
+static void empty_activator(struct conn *activator)
 {
 	u64 off;
 
-	while (!conn_recv_flags(&activator, KDBUS_RECV_PEEK, &off)) {
-		u32 cookie = st_look(conn_msg(&activator, off), false);
+	while (!conn_recv_flags(activator, KDBUS_RECV_PEEK, &off)) {
+		u32 cookie = st_look(conn_msg(activator, off), false);
 
 		if (!cookie)
 			return;
 		st_check(!st->recs[cookie - 1].got++,
 			 "message %u was received, and is at the activator",
 			 cookie);
-		st_check(!conn_recv_flags(&activator, KDBUS_RECV_DROP, NULL),
+		st_check(!conn_recv_flags(activator, KDBUS_RECV_DROP, NULL),
 			 "DROP by the activator");
 	}
-	st_check(!pool_used(&activator), "pool of the activator");
+	st_check(!pool_used(activator), "pool of the activator");
+}
+
+static void close_observers(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(activators); i++)
+		conn_close(&activators[i]);
+	for (i = 0; i < ARRAY_SIZE(holders); i++)
+		conn_close(&holders[i]);
 }
 
 static void close_monitor(pthread_t thread)
@@ -349,17 +370,15 @@ void st_run(const struct st_profile *profile)
 	kt_join(ruler);
 	barrier(2);
 	close_monitor(watcher);
-	if (!kt->failures)
-		empty_activator();
+	for (i = 0; i < ARRAY_SIZE(activators) && !kt->failures; i++)
+		empty_activator(&activators[i]);
 	barrier(3);
 	barrier(4);
 	for (i = 0; i < ST_USERS; i++)
 		kt_check(!kt_wait(pids[i]), "user %u ended badly", uids[i]);
 	if (!kt->failures)
 		st_verdict(profile->watched, monitor_lost);
-	conn_close(&activator);
-	conn_close(&holders[0]);
-	conn_close(&holders[1]);
+	close_observers();
 	bus_close(&st_bus);
 	kt_check(kt_count_fds() == fds, "%u descriptors instead of %u",
 		 kt_count_fds(), fds);

@@ -21,8 +21,9 @@
 #define ST_WORKERS	(ST_USERS * ST_THREADS)
 #define ST_OWN		2	/* connections of each thread */
 #define ST_SLOTS	(ST_WORKERS * ST_OWN)
-#define ST_NAMES	3
-#define ST_ACTIVATED	2	/* this one has an activator */
+#define ST_NAMES	4
+#define ST_ACTIVATED	2	/* from this one on, they have activators */
+#define ST_STEADY	3	/* nobody is replaced as its owner, or waits */
 #define ST_BITS		8	/* of bloom filters */
 #define ST_PRIOS	3	/* -1, 0, 1 */
 #define ST_HELD		4	/* slices kept for a while */
@@ -120,7 +121,11 @@ struct st_slot {
 	bool open;
 	u64 held[ST_HELD];
 	u32 owed[ST_OWED];
-	/* by priority: what was received lets nothing older come later */
+	/*
+	 * By priority: what was received lets nothing older come later. What
+	 * was sent to the steady name may have waited at its activator, and has
+	 * an order of its own.
+	 */
 	u64 started[2][ST_PRIOS], seq[ST_PRIOS], urgent[ST_PRIOS];
 };
 
@@ -154,6 +159,11 @@ static inline u64 st_tick(void)
 static inline u32 st_below(struct st_worker *w, u32 n)
 {
 	return kt_rand(&w->rand) % n;
+}
+
+static inline bool st_activated(const struct st_rec *r)
+{
+	return r->name > ST_ACTIVATED;
 }
 
 static inline unsigned int st_prio(const struct st_rec *r)
