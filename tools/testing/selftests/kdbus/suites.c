@@ -58,6 +58,7 @@ void (*const kt_suites[])(void) = {
 	suite_order,
 	suite_name_list,
 	suite_activator,
+	suite_handover,
 	suite_metadata,
 	suite_meta_conn,
 	suite_meta_task,

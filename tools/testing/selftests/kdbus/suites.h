@@ -48,6 +48,7 @@ void suite_name_cmd(void);
 void suite_names(void);
 void suite_name_list(void);
 void suite_activator(void);
+void suite_handover(void);
 void suite_metadata(void);
 void suite_meta_conn(void);
 void suite_meta_task(void);
