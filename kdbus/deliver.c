@@ -48,6 +48,21 @@ static int push(struct kdbus_fanout *copies, struct kdbus_conn *dst,
 	return kdbus_monitors_push(copies, dst->bus, &dst->queue, entry, how);
 }
 
+/* a message that monitors see as well must not lose its receiver halfway */
+static int push_kernel(struct kdbus_fanout *copies, struct kdbus_conn *dst,
+		       struct kdbus_queue_entry *entry)
+{
+	struct kdbus_queue_push how = { .seq = &dst->bus->domain->msg_seq };
+	int r = -ECONNRESET;
+
+	if (kdbus_conn_enter(dst)) {
+		r = push(copies, dst, entry, &how);
+		kdbus_conn_leave(dst);
+	}
+
+	return r;
+}
+
 /**
  * kdbus_deliver_kernel() - send a message of the kernel to one connection
  * @dst:	The receiver
@@ -59,9 +74,12 @@ static int push(struct kdbus_fanout *copies, struct kdbus_conn *dst,
  */
 void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg)
 {
-	struct kdbus_queue_push how = { .seq = &dst->bus->domain->msg_seq };
 	struct kdbus_queue_entry *entry;
 	struct kdbus_fanout copies = {};
+
+	/* only if there are monitors, which is rare */
+	might_lock(&dst->bus->lock);
+	might_lock(&dst->bus->broadcast);
 
 	entry = kdbus_copy_new_kernel(msg, dst);
 	if (IS_ERR(entry)) {
@@ -72,7 +90,7 @@ void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg)
 	if (kdbus_has_monitors(dst->bus))
 		kdbus_monitors_write_kernel(&copies, dst->bus, msg);
 
-	if (push(&copies, dst, entry, &how) < 0) {
+	if (push_kernel(&copies, dst, entry) < 0) {
 		kdbus_queue_lost(&dst->queue);
 		kdbus_queue_entry_free(&dst->queue, entry);
 	} else {

@@ -32,9 +32,9 @@ struct kdbus_slice;
  * @fifo:	Place in the order of arrival
  * @normal:	Place among those with priority 0
  * @sorted:	Place among the others
- * @seq:	Number of the message, its place in the order of arrival
+ * @seq:	Number of the message, its place in the order of arrival; of a staged
+ *		one, that of the message before it
  * @stamp:	Where in @slice its number goes, or 0
- * @staged:	Not committed
  * @priority:	Priority
  * @name_id:	Registration of the name it was addressed to, or 0
  * @slice:	The message
@@ -50,7 +50,6 @@ struct kdbus_queue_entry {
 	};
 	u64 seq;
 	size_t stamp;
-	bool staged;
 	s64 priority;
 	u64 name_id;
 	struct kdbus_slice *slice;

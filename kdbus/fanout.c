@@ -318,7 +318,7 @@ static unsigned int stage_copies(struct kdbus_fanout *f,
  * kdbus_monitors_push() - queue a message together with its copies
  * @f:		The copies
  * @bus:	Where
- * @queue:	The queue of the receiver
+ * @queue:	The queue of the receiver, who is entered
  * @entry:	The message; on success the queue owns it
  * @how:	Under which conditions
  *

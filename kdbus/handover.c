@@ -73,19 +73,6 @@ static void move_rest(struct list_head *old, struct list_head *new,
 	}
 }
 
-static void put_back(struct kdbus_conn *conn, struct list_head *entries)
-{
-	struct kdbus_queue_entry *entry, *tmp;
-
-	list_for_each_entry_safe(entry, tmp, entries, fifo) {
-		list_del(&entry->fifo);
-		if (!kdbus_queue_untake(&conn->queue, entry)) {
-			kdbus_queue_taken(&conn->queue, entry);
-			kdbus_conn_discard(conn, entry);
-		}
-	}
-}
-
 static void drop_originals(struct kdbus_conn *conn, struct list_head *entries)
 {
 	struct kdbus_queue_entry *entry, *tmp;
@@ -170,7 +157,8 @@ int kdbus_handover(struct kdbus_name_entry *entry, struct kdbus_conn *to,
 	take_out(entry, name_id, &old);
 	r = transfer(from, to, &old);
 	if (r < 0) {
-		put_back(from, &old);
+		/* who is leaving empties its queue after its names are gone */
+		kdbus_queue_restore(&from->queue, &old);
 		WRITE_ONCE(entry->owner, from);
 		return r;
 	}

@@ -19,6 +19,7 @@ void kdbus_queue_init(struct kdbus_queue *queue, const struct kdbus_user *owner)
 	queue->sorted = RB_ROOT_CACHED;
 	queue->arrivals = 0;
 	queue->count = 0;
+	queue->staged = NULL;
 	queue->closed = false;
 	queue->spare = NULL;
 	kdbus_quota_init(&queue->quota, owner);
@@ -83,11 +84,11 @@ static void link_priority(struct kdbus_queue *queue,
 
 static void update_readable(struct kdbus_queue *queue)
 {
-	struct kdbus_queue_entry *first;
+	bool readable = !list_empty(&queue->fifo);
 
-	first = list_first_entry_or_null(&queue->fifo, struct kdbus_queue_entry,
-					 fifo);
-	WRITE_ONCE(queue->readable, first && !first->staged);
+	if (queue->staged && list_is_singular(&queue->fifo))
+		readable = false;
+	WRITE_ONCE(queue->readable, readable);
 }
 
 /* mostly the end is the place, and the search is short */
@@ -99,7 +100,7 @@ static void link_entry(struct kdbus_queue *queue,
 	lockdep_assert_held(&queue->lock);
 
 	list_for_each_entry_reverse(pos, &queue->fifo, fifo)
-		if (!pos->staged && pos->seq < entry->seq)
+		if (pos != queue->staged && pos->seq < entry->seq)
 			break;
 	list_add(&entry->fifo, &pos->fifo);
 	link_priority(queue, entry);
@@ -112,8 +113,6 @@ static void unlink_entry(struct kdbus_queue *queue, struct kdbus_queue_entry *en
 
 	list_del(&entry->fifo);
 	update_readable(queue);
-	if (entry->staged)
-		return;
 	if (entry->priority == 0)
 		list_del(&entry->normal);
 	else
@@ -133,6 +132,12 @@ static struct kdbus_queue_entry *most_urgent(struct kdbus_queue *queue)
 	return sorted->priority < 0 ? sorted : normal;
 }
 
+static bool is_behind(const struct kdbus_queue_entry *entry,
+		      const struct kdbus_queue_entry *staged)
+{
+	return staged && entry->seq > staged->seq;
+}
+
 static struct kdbus_queue_entry *find(struct kdbus_queue *queue,
 				      const struct kdbus_queue_pick *pick)
 {
@@ -144,12 +149,16 @@ static struct kdbus_queue_entry *find(struct kdbus_queue *queue,
 		return ERR_PTR(-ECONNRESET);
 	if (!queue->readable)
 		return ERR_PTR(-EAGAIN);
-	if (!pick->by_priority)
-		return list_first_entry(&queue->fifo, struct kdbus_queue_entry,
-					fifo);
+	if (!pick->by_priority) {
+		entry = list_first_entry(&queue->fifo, struct kdbus_queue_entry,
+					 fifo);
+		return entry != queue->staged ? entry : ERR_PTR(-EINPROGRESS);
+	}
 
 	entry = most_urgent(queue);
-	return entry->priority <= pick->priority ? entry : ERR_PTR(-ENOMSG);
+	if (entry->priority > pick->priority)
+		return ERR_PTR(-ENOMSG);
+	return is_behind(entry, queue->staged) ? ERR_PTR(-EINPROGRESS) : entry;
 }
 
 static int admit(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
@@ -177,14 +186,27 @@ static int admit(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
 	return 0;
 }
 
-/* what is staged blocks what is behind it, so this goes to the very end */
+/* also behind what is staged */
 static void append(struct kdbus_queue *queue, struct kdbus_queue_entry *entry)
 {
 	lockdep_assert_held(&queue->lock);
 
 	list_add_tail(&entry->fifo, &queue->fifo);
-	if (!entry->staged)
-		link_priority(queue, entry);
+	link_priority(queue, entry);
+	update_readable(queue);
+}
+
+/* a place is kept, which is all that can be seen of it */
+static void append_staged(struct kdbus_queue *queue,
+			  struct kdbus_queue_entry *entry)
+{
+	lockdep_assert_held(&queue->lock);
+
+	entry->seq = list_empty(&queue->fifo) ? 0 :
+		     list_last_entry(&queue->fifo, struct kdbus_queue_entry,
+				     fifo)->seq;
+	list_add_tail(&entry->fifo, &queue->fifo);
+	queue->staged = entry;
 	update_readable(queue);
 }
 
@@ -194,24 +216,6 @@ static void number(struct kdbus_queue_entry *entry, u64 seq)
 	if (entry->stamp)
 		kdbus_slice_write(entry->slice, entry->stamp, &seq,
 				  sizeof(seq));
-}
-
-static int enqueue(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
-		   const struct kdbus_queue_push *how, bool stage)
-{
-	int r;
-
-	spin_lock(&queue->lock);
-	r = admit(queue, entry, how);
-	if (r == 0) {
-		entry->staged = stage;
-		if (!stage)
-			number(entry, atomic64_inc_return(how->seq));
-		append(queue, entry);
-	}
-	spin_unlock(&queue->lock);
-
-	return r;
 }
 
 /**
@@ -230,7 +234,17 @@ static int enqueue(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
 int kdbus_queue_push(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
 		     const struct kdbus_queue_push *how)
 {
-	return enqueue(queue, entry, how, false);
+	int r;
+
+	spin_lock(&queue->lock);
+	r = admit(queue, entry, how);
+	if (r == 0) {
+		number(entry, atomic64_inc_return(how->seq));
+		append(queue, entry);
+	}
+	spin_unlock(&queue->lock);
+
+	return r;
 }
 
 /**
@@ -242,7 +256,7 @@ int kdbus_queue_push(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
  * To be followed by kdbus_queue_commit(). Only one message may be staged in a
  * queue at a time.
  *
- * Context: Any.
+ * Context: The mutex of the bus for broadcasts is held until then.
  *
  * Return: As kdbus_queue_push().
  */
@@ -250,7 +264,15 @@ int kdbus_queue_stage(struct kdbus_queue *queue,
 		      struct kdbus_queue_entry *entry,
 		      const struct kdbus_queue_push *how)
 {
-	return enqueue(queue, entry, how, true);
+	int r;
+
+	spin_lock(&queue->lock);
+	r = admit(queue, entry, how);
+	if (r == 0)
+		append_staged(queue, entry);
+	spin_unlock(&queue->lock);
+
+	return r;
 }
 
 /**
@@ -267,7 +289,7 @@ void kdbus_queue_commit(struct kdbus_queue *queue,
 	spin_lock(&queue->lock);
 	list_del(&entry->fifo);
 	number(entry, seq);
-	entry->staged = false;
+	queue->staged = NULL;
 	link_entry(queue, entry);
 	spin_unlock(&queue->lock);
 }
@@ -280,8 +302,9 @@ void kdbus_queue_commit(struct kdbus_queue *queue,
  *
  * Context: Any.
  *
- * Return: 0, -EAGAIN if there is none, -ENOMSG if none is urgent enough or
- * -ECONNRESET if the queue is closed.
+ * Return: 0, -EAGAIN if there is none, -ENOMSG if none is urgent enough,
+ * -ECONNRESET if the queue is closed, or -EINPROGRESS if a message that is
+ * staged may have to come first.
  */
 int kdbus_queue_peek(struct kdbus_queue *queue,
 		     const struct kdbus_queue_pick *pick, size_t *offset)
@@ -418,7 +441,7 @@ struct kdbus_queue_entry *kdbus_queue_next_dead(struct kdbus_queue *queue)
  * @name_id:	Only those addressed to this registration, 0 for all
  * @entries:	Where to put them, in order
  *
- * They count until kdbus_queue_taken().
+ * They count until kdbus_queue_taken() or kdbus_queue_restore().
  *
  * Context: Any; the lock of the queue is held, and the mutex that is held
  * while messages are staged.
@@ -434,6 +457,25 @@ void kdbus_queue_extract(struct kdbus_queue *queue, u64 name_id,
 		unlink_entry(queue, entry);
 		list_add_tail(&entry->fifo, entries);
 	}
+}
+
+/**
+ * kdbus_queue_restore() - put messages back that were taken out
+ * @queue:	The queue; if it is closed, it is still to be emptied
+ * @entries:	The messages
+ *
+ * Context: Any.
+ */
+void kdbus_queue_restore(struct kdbus_queue *queue, struct list_head *entries)
+{
+	struct kdbus_queue_entry *entry, *tmp;
+
+	spin_lock(&queue->lock);
+	list_for_each_entry_safe(entry, tmp, entries, fifo) {
+		list_del(&entry->fifo);
+		link_entry(queue, entry);
+	}
+	spin_unlock(&queue->lock);
 }
 
 /**

@@ -19,15 +19,17 @@
  * Messages are numbered when they are queued, and every receiver sees numbers
  * rise. A message that goes to several queues gets one number, so it is put
  * into each of them *staged* first, is numbered when it is everywhere, and is
- * then committed. Nothing behind a staged message can be received. What was
- * queued behind it meanwhile and has a lower number is let past. Where metadata
- * tells the number, it is written when it is given.
+ * then committed. Whoever wants to receive what is behind a staged message waits
+ * until that is committed: its number may be lower. What was queued behind it
+ * meanwhile and has a lower number is let past. Where metadata tells the number,
+ * it is written when it is given.
  *
  * Closing a queue is final. It is atomic with regard to everything else: a
  * message is either in the queue before, or refused.
  *
  * Locks: @lock is a spinlock, held briefly. Only that of the quota nests
- * inside.
+ * inside. Messages are staged and committed under a mutex of the bus, so that
+ * whoever holds it finds none staged.
  */
 
 #include <linux/atomic.h>
@@ -51,7 +53,8 @@ struct seq_file;
  * @arrivals:	How many there have ever been
  * @count:	How many there are, with those being received
  * @lost:	Messages that nobody else was told were lost
- * @readable:	The first of them can be received
+ * @staged:	The one of them that is staged, or NULL
+ * @readable:	Others can be received
  * @closed:	No more messages
  * @quota:	Shares of the senders
  * @spare:	An unused entry, or NULL; not guarded
@@ -64,6 +67,7 @@ struct kdbus_queue {
 	u64 arrivals;
 	unsigned int count;
 	u64 lost;
+	struct kdbus_queue_entry *staged;
 	bool readable;
 	bool closed;
 	struct kdbus_quota quota;
@@ -115,6 +119,7 @@ int kdbus_queue_close(struct kdbus_queue *queue, bool only_if_empty);
 struct kdbus_queue_entry *kdbus_queue_next_dead(struct kdbus_queue *queue);
 void kdbus_queue_extract(struct kdbus_queue *queue, u64 name_id,
 			 struct list_head *entries);
+void kdbus_queue_restore(struct kdbus_queue *queue, struct list_head *entries);
 int kdbus_queue_append(struct kdbus_queue *queue, struct list_head *entries,
 		       atomic64_t *seq);
 void kdbus_queue_lost(struct kdbus_queue *queue);

@@ -3,6 +3,7 @@
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
 
+#include "bus.h"
 #include "cmd.h"
 #include "conn.h"
 #include "files.h"
@@ -10,12 +11,41 @@
 #include "queue.h"
 #include "recv.h"
 
+/* nothing is staged while the mutex is held, so this waits once at most */
+static struct kdbus_queue_entry *take(struct kdbus_conn *conn,
+				      const struct kdbus_queue_pick *pick)
+{
+	struct kdbus_queue_entry *entry = kdbus_queue_take(&conn->queue, pick);
+
+	might_lock(&conn->bus->broadcast);
+	if (likely(entry != ERR_PTR(-EINPROGRESS)))
+		return entry;
+
+	mutex_lock(&conn->bus->broadcast);
+	entry = kdbus_queue_take(&conn->queue, pick);
+	mutex_unlock(&conn->bus->broadcast);
+	return entry;
+}
+
+static int peek(struct kdbus_conn *conn, const struct kdbus_queue_pick *pick,
+		size_t *offset)
+{
+	int r = kdbus_queue_peek(&conn->queue, pick, offset);
+
+	if (likely(r != -EINPROGRESS))
+		return r;
+
+	mutex_lock(&conn->bus->broadcast);
+	r = kdbus_queue_peek(&conn->queue, pick, offset);
+	mutex_unlock(&conn->bus->broadcast);
+	return r;
+}
+
 static int conn_drop(struct kdbus_conn *conn,
 		     const struct kdbus_queue_pick *pick)
 {
-	struct kdbus_queue_entry *entry;
+	struct kdbus_queue_entry *entry = take(conn, pick);
 
-	entry = kdbus_queue_take(&conn->queue, pick);
 	if (IS_ERR(entry))
 		return PTR_ERR(entry);
 
@@ -56,10 +86,9 @@ static int conn_take(struct kdbus_conn *conn,
 		     const struct kdbus_queue_pick *pick, struct kdbus_cmd *cmd,
 		     size_t member)
 {
-	struct kdbus_queue_entry *entry;
+	struct kdbus_queue_entry *entry = take(conn, pick);
 	int r;
 
-	entry = kdbus_queue_take(&conn->queue, pick);
 	if (IS_ERR(entry))
 		return PTR_ERR(entry);
 
@@ -104,7 +133,7 @@ static int recv_once(struct kdbus_conn *conn,
 		return conn_drop(conn, pick);
 
 	if (flags & KDBUS_RECV_PEEK) {
-		r = kdbus_queue_peek(&conn->queue, pick, &offset);
+		r = peek(conn, pick, &offset);
 		return r < 0 ? r : store_offset(cmd, member, offset);
 	}
 

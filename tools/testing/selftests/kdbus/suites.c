@@ -113,6 +113,7 @@ void (*const kt_suites[])(void) = {
 	suite_fault_load,
 	suite_race_reply,
 	suite_race_name,
+	suite_race_several,
 	suite_stress,
 };
 

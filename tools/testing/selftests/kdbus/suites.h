@@ -103,6 +103,7 @@ void suite_fault_close(void);
 void suite_fault_load(void);
 void suite_race_reply(void);
 void suite_race_name(void);
+void suite_race_several(void);
 void suite_stress(void);
 void suite_match(void);
 void suite_bloom(void);

@@ -323,6 +323,36 @@ START_TEST(hand_back_too_small)
 }
 END_TEST
 
+/* the owner dies, and the activator has no room for its requests */
+START_TEST(no_room_for_the_dead)
+{
+	struct conn mon;
+	struct blob m;
+	int i;
+
+	act_world(0);
+	conn_close(&act);
+	activator_open(&act, &bus, 0, NAME, KT_PAGE);
+	kt_assert_ret(special_try_open(&mon, &bus, KDBUS_HELLO_MONITOR, NULL,
+				       POOL), 0, "a monitor");
+	take(&s);
+	for (i = 1; i <= 3; i++) {
+		msg_init(&m, 0, i);
+		m.msg.flags = EXPECT;
+		m.msg.timeout_ns = NEVER;
+		blob_add_str(&m, KDBUS_ITEM_DST_NAME, NAME);
+		msg_vec(&m, bytes, 1500);
+		kt_assert_ret(conn_send(&a, &m), 0, "send");
+	}
+	conn_close(&s);
+	check_owner(0);
+	for (i = 1; i <= 3; i++)
+		expect_note(&a, KDBUS_ITEM_REPLY_DEAD, i);
+	expect_empty(&a);
+	kt_check(conn_drain(&mon) == 6, "the monitor");
+}
+END_TEST
+
 /* for ever back and forth: nothing is lost, the order is kept */
 START_TEST(to_and_fro)
 {
@@ -357,5 +387,6 @@ void suite_handover(void)
 	kt_test(taker_too_small);
 	kt_test(no_half_rule);
 	kt_test(hand_back_too_small);
+	kt_test(no_room_for_the_dead);
 	kt_test(to_and_fro);
 }
