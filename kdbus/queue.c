@@ -14,12 +14,9 @@
 void kdbus_queue_init(struct kdbus_queue *queue, const struct kdbus_user *owner)
 {
 	spin_lock_init(&queue->lock);
-	INIT_LIST_HEAD(&queue->fifo);
-	INIT_LIST_HEAD(&queue->normal);
-	queue->sorted = RB_ROOT_CACHED;
+	kdbus_order_init(&queue->order);
 	queue->arrivals = 0;
 	queue->count = 0;
-	queue->staged = NULL;
 	queue->closed = false;
 	queue->spare = NULL;
 	kdbus_quota_init(&queue->quota, owner);
@@ -37,128 +34,14 @@ void kdbus_queue_exit(struct kdbus_queue *queue)
 	kdbus_quota_exit(&queue->quota);
 }
 
-static bool before(const struct kdbus_queue_entry *a,
-		   const struct kdbus_queue_entry *b)
-{
-	if (a->priority != b->priority)
-		return a->priority < b->priority;
-	return a->seq < b->seq;
-}
-
-static void link_sorted(struct kdbus_queue *queue,
-			struct kdbus_queue_entry *entry)
-{
-	struct rb_node **link = &queue->sorted.rb_root.rb_node, *parent = NULL;
-	bool leftmost = true;
-
-	while (*link) {
-		parent = *link;
-		if (before(entry, rb_entry(parent, struct kdbus_queue_entry,
-					   sorted))) {
-			link = &parent->rb_left;
-		} else {
-			link = &parent->rb_right;
-			leftmost = false;
-		}
-	}
-
-	rb_link_node(&entry->sorted, parent, link);
-	rb_insert_color_cached(&entry->sorted, &queue->sorted, leftmost);
-}
-
-static void link_priority(struct kdbus_queue *queue,
-			  struct kdbus_queue_entry *entry)
-{
-	struct kdbus_queue_entry *pos;
-
-	if (entry->priority != 0) {
-		link_sorted(queue, entry);
-		return;
-	}
-
-	list_for_each_entry_reverse(pos, &queue->normal, normal)
-		if (pos->seq < entry->seq)
-			break;
-	list_add(&entry->normal, &pos->normal);
-}
-
-static void update_readable(struct kdbus_queue *queue)
-{
-	bool readable = !list_empty(&queue->fifo);
-
-	if (queue->staged && list_is_singular(&queue->fifo))
-		readable = false;
-	WRITE_ONCE(queue->readable, readable);
-}
-
-/* mostly the end is the place, and the search is short */
-static void link_entry(struct kdbus_queue *queue,
-		       struct kdbus_queue_entry *entry)
-{
-	struct kdbus_queue_entry *pos;
-
-	lockdep_assert_held(&queue->lock);
-
-	list_for_each_entry_reverse(pos, &queue->fifo, fifo)
-		if (pos != queue->staged && pos->seq < entry->seq)
-			break;
-	list_add(&entry->fifo, &pos->fifo);
-	link_priority(queue, entry);
-	update_readable(queue);
-}
-
-static void unlink_entry(struct kdbus_queue *queue, struct kdbus_queue_entry *entry)
-{
-	lockdep_assert_held(&queue->lock);
-
-	list_del(&entry->fifo);
-	update_readable(queue);
-	if (entry->priority == 0)
-		list_del(&entry->normal);
-	else
-		rb_erase_cached(&entry->sorted, &queue->sorted);
-}
-
-static struct kdbus_queue_entry *most_urgent(struct kdbus_queue *queue)
-{
-	struct rb_node *node = rb_first_cached(&queue->sorted);
-	struct kdbus_queue_entry *normal, *sorted;
-
-	normal = list_first_entry_or_null(&queue->normal,
-					  struct kdbus_queue_entry, normal);
-	sorted = rb_entry_safe(node, struct kdbus_queue_entry, sorted);
-	if (!normal || !sorted)
-		return normal ?: sorted;
-	return sorted->priority < 0 ? sorted : normal;
-}
-
-static bool is_behind(const struct kdbus_queue_entry *entry,
-		      const struct kdbus_queue_entry *staged)
-{
-	return staged && entry->seq > staged->seq;
-}
-
 static struct kdbus_queue_entry *find(struct kdbus_queue *queue,
 				      const struct kdbus_queue_pick *pick)
 {
-	struct kdbus_queue_entry *entry;
-
 	lockdep_assert_held(&queue->lock);
 
 	if (queue->closed)
 		return ERR_PTR(-ECONNRESET);
-	if (!queue->readable)
-		return ERR_PTR(-EAGAIN);
-	if (!pick->by_priority) {
-		entry = list_first_entry(&queue->fifo, struct kdbus_queue_entry,
-					 fifo);
-		return entry != queue->staged ? entry : ERR_PTR(-EINPROGRESS);
-	}
-
-	entry = most_urgent(queue);
-	if (entry->priority > pick->priority)
-		return ERR_PTR(-ENOMSG);
-	return is_behind(entry, queue->staged) ? ERR_PTR(-EINPROGRESS) : entry;
+	return kdbus_order_pick(&queue->order, pick);
 }
 
 static int admit(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
@@ -186,38 +69,6 @@ static int admit(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
 	return 0;
 }
 
-/* also behind what is staged */
-static void append(struct kdbus_queue *queue, struct kdbus_queue_entry *entry)
-{
-	lockdep_assert_held(&queue->lock);
-
-	list_add_tail(&entry->fifo, &queue->fifo);
-	link_priority(queue, entry);
-	update_readable(queue);
-}
-
-/* a place is kept, which is all that can be seen of it */
-static void append_staged(struct kdbus_queue *queue,
-			  struct kdbus_queue_entry *entry)
-{
-	lockdep_assert_held(&queue->lock);
-
-	entry->seq = list_empty(&queue->fifo) ? 0 :
-		     list_last_entry(&queue->fifo, struct kdbus_queue_entry,
-				     fifo)->seq;
-	list_add_tail(&entry->fifo, &queue->fifo);
-	queue->staged = entry;
-	update_readable(queue);
-}
-
-static void number(struct kdbus_queue_entry *entry, u64 seq)
-{
-	entry->seq = seq;
-	if (entry->stamp)
-		kdbus_slice_write(entry->slice, entry->stamp, &seq,
-				  sizeof(seq));
-}
-
 /**
  * kdbus_queue_push() - append a message
  * @queue:	The queue
@@ -238,10 +89,9 @@ int kdbus_queue_push(struct kdbus_queue *queue, struct kdbus_queue_entry *entry,
 
 	spin_lock(&queue->lock);
 	r = admit(queue, entry, how);
-	if (r == 0) {
-		number(entry, atomic64_inc_return(how->seq));
-		append(queue, entry);
-	}
+	if (r == 0)
+		kdbus_order_append(&queue->order, entry,
+				   atomic64_inc_return(how->seq));
 	spin_unlock(&queue->lock);
 
 	return r;
@@ -269,7 +119,7 @@ int kdbus_queue_stage(struct kdbus_queue *queue,
 	spin_lock(&queue->lock);
 	r = admit(queue, entry, how);
 	if (r == 0)
-		append_staged(queue, entry);
+		kdbus_order_stage(&queue->order, entry);
 	spin_unlock(&queue->lock);
 
 	return r;
@@ -287,10 +137,7 @@ void kdbus_queue_commit(struct kdbus_queue *queue,
 			struct kdbus_queue_entry *entry, u64 seq)
 {
 	spin_lock(&queue->lock);
-	list_del(&entry->fifo);
-	number(entry, seq);
-	queue->staged = NULL;
-	link_entry(queue, entry);
+	kdbus_order_commit(&queue->order, entry, seq);
 	spin_unlock(&queue->lock);
 }
 
@@ -339,7 +186,7 @@ struct kdbus_queue_entry *kdbus_queue_take(struct kdbus_queue *queue,
 	spin_lock(&queue->lock);
 	entry = find(queue, pick);
 	if (!IS_ERR(entry))
-		unlink_entry(queue, entry);
+		kdbus_order_del(&queue->order, entry);
 	spin_unlock(&queue->lock);
 
 	return entry;
@@ -363,7 +210,7 @@ bool kdbus_queue_untake(struct kdbus_queue *queue,
 	spin_lock(&queue->lock);
 	open = !queue->closed;
 	if (open)
-		link_entry(queue, entry);
+		kdbus_order_insert(&queue->order, entry);
 	spin_unlock(&queue->lock);
 
 	return open;
@@ -424,10 +271,10 @@ struct kdbus_queue_entry *kdbus_queue_next_dead(struct kdbus_queue *queue)
 	struct kdbus_queue_entry *entry;
 
 	spin_lock(&queue->lock);
-	entry = list_first_entry_or_null(&queue->fifo, struct kdbus_queue_entry,
-					 fifo);
+	entry = list_first_entry_or_null(&queue->order.fifo,
+					 struct kdbus_queue_entry, fifo);
 	if (entry)
-		unlink_entry(queue, entry);
+		kdbus_order_del(&queue->order, entry);
 	spin_unlock(&queue->lock);
 
 	if (entry)
@@ -451,10 +298,10 @@ void kdbus_queue_extract(struct kdbus_queue *queue, u64 name_id,
 {
 	struct kdbus_queue_entry *entry, *tmp;
 
-	list_for_each_entry_safe(entry, tmp, &queue->fifo, fifo) {
+	list_for_each_entry_safe(entry, tmp, &queue->order.fifo, fifo) {
 		if (name_id && entry->name_id != name_id)
 			continue;
-		unlink_entry(queue, entry);
+		kdbus_order_del(&queue->order, entry);
 		list_add_tail(&entry->fifo, entries);
 	}
 }
@@ -473,7 +320,7 @@ void kdbus_queue_restore(struct kdbus_queue *queue, struct list_head *entries)
 	spin_lock(&queue->lock);
 	list_for_each_entry_safe(entry, tmp, entries, fifo) {
 		list_del(&entry->fifo);
-		link_entry(queue, entry);
+		kdbus_order_insert(&queue->order, entry);
 	}
 	spin_unlock(&queue->lock);
 }
@@ -503,11 +350,11 @@ int kdbus_queue_append(struct kdbus_queue *queue, struct list_head *entries,
 	}
 	list_for_each_entry_safe(entry, tmp, entries, fifo) {
 		list_del(&entry->fifo);
-		/* a place behind all that is here */
-		entry->seq = atomic64_inc_return(seq);
 		queue->arrivals++;
 		WRITE_ONCE(queue->count, queue->count + 1);
-		append(queue, entry);
+		/* a place behind all that is here; what was told stays */
+		kdbus_order_append(&queue->order, entry,
+				   atomic64_inc_return(seq));
 	}
 out:
 	spin_unlock(&queue->lock);

@@ -6,23 +6,11 @@
  * DOC: Message queues
  *
  * Messages wait in a queue until they are received; see entry.h for what each of
- * them is.
- *
- * There are two orders on the same entries: the order of arrival, and by
- * priority, smaller numbers first, arrival deciding among equals. Nearly all
- * messages have priority 0; these are a list, and only the others are sorted.
+ * them is, and order.h for which comes first.
  *
  * Receiving takes an entry out of the queue before it is known whether the
  * rest works out, and puts it back in its place if it does not. Meanwhile it
  * still counts.
- *
- * Messages are numbered when they are queued, and every receiver sees numbers
- * rise. A message that goes to several queues gets one number, so it is put
- * into each of them *staged* first, is numbered when it is everywhere, and is
- * then committed. Whoever wants to receive what is behind a staged message waits
- * until that is committed: its number may be lower. What was queued behind it
- * meanwhile and has a lower number is let past. Where metadata tells the number,
- * it is written when it is given.
  *
  * Closing a queue is final. It is atomic with regard to everything else: a
  * message is either in the queue before, or refused.
@@ -34,12 +22,12 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
-#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
 #include "entry.h"
 #include "limits.h"
+#include "order.h"
 #include "quota.h"
 
 struct seq_file;
@@ -47,41 +35,23 @@ struct seq_file;
 /**
  * struct kdbus_queue - messages waiting
  * @lock:	Guards the rest
- * @fifo:	Entries in order of arrival
- * @normal:	Those with priority 0, in order of arrival
- * @sorted:	The others, by priority, then arrival
+ * @order:	The messages
  * @arrivals:	How many there have ever been
  * @count:	How many there are, with those being received
  * @lost:	Messages that nobody else was told were lost
- * @staged:	The one of them that is staged, or NULL
- * @readable:	Others can be received
  * @closed:	No more messages
  * @quota:	Shares of the senders
  * @spare:	An unused entry, or NULL; not guarded
  */
 struct kdbus_queue {
 	spinlock_t lock;	/* entries */
-	struct list_head fifo;
-	struct list_head normal;
-	struct rb_root_cached sorted;
+	struct kdbus_order order;
 	u64 arrivals;
 	unsigned int count;
 	u64 lost;
-	struct kdbus_queue_entry *staged;
-	bool readable;
 	bool closed;
 	struct kdbus_quota quota;
 	struct kdbus_queue_entry *spare;
-};
-
-/**
- * struct kdbus_queue_pick - which message is wanted
- * @by_priority:	The most urgent one, not the oldest
- * @priority:		How urgent it has to be at least
- */
-struct kdbus_queue_pick {
-	bool by_priority;
-	s64 priority;
 };
 
 /**
@@ -144,7 +114,7 @@ static inline bool kdbus_queue_is_closed(const struct kdbus_queue *queue)
  */
 static inline bool kdbus_queue_is_readable(const struct kdbus_queue *queue)
 {
-	return READ_ONCE(queue->readable);
+	return READ_ONCE(queue->order.readable);
 }
 
 /**
