@@ -165,6 +165,8 @@ static void send_and_find(u64 flags)
 		kt_assert_ret(conn_send_bytes(&a, b.id, ++n, "x", 1), 0,
 			      "send");
 		kt_check(fd_poll(b.fd, 0) & POLLIN, "no POLLIN after %llu", n);
+		kt_check_ret(conn_recv_flags(&b, flags | KDBUS_RECV_PEEK, NULL),
+			     0, "PEEK after %llu", n);
 		last = find_message(n, flags, last);
 	}
 	stop_many(t);
