@@ -172,19 +172,29 @@ static void split(struct kdbus_pool *pool, struct kdbus_slice *slice,
 	slice->size = size;
 }
 
-static struct kdbus_slice *carve(struct kdbus_pool *pool, size_t size)
+/* a free slice, with a spare one at hand for what will be left of it */
+static struct kdbus_slice *find_room(struct kdbus_pool *pool, size_t size)
 {
 	struct kdbus_slice *slice;
 
+	/* what was found before the lock was dropped may be gone */
 	do {
 		slice = find_free(pool, size);
 		if (!slice)
-			return ERR_PTR(-ENOBUFS);
-		if (slice->size == size || pool->spare)
 			break;
+		if (slice->size == size || pool->spare)
+			return slice;
 	} while (get_spare(pool));
-	if (slice->size > size && !pool->spare)
-		return ERR_PTR(-ENOBUFS);
+
+	return ERR_PTR(-ENOBUFS);
+}
+
+static struct kdbus_slice *carve(struct kdbus_pool *pool, size_t size)
+{
+	struct kdbus_slice *slice = find_room(pool, size);
+
+	if (IS_ERR(slice))
+		return slice;
 
 	rb_erase(&slice->rb, &pool->free);
 	if (slice->size > size)

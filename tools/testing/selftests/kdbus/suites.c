@@ -38,6 +38,7 @@ void (*const kt_suites[])(void) = {
 	suite_slow_names,
 	suite_slow_others,
 	suite_memcg,
+	suite_memcg_race,
 	suite_reply,
 	suite_sync,
 	suite_sync_signal,

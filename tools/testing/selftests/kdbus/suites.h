@@ -38,6 +38,7 @@ void suite_slow_share(void);
 void suite_slow_names(void);
 void suite_slow_others(void);
 void suite_memcg(void);
+void suite_memcg_race(void);
 void suite_reply(void);
 void suite_sync(void);
 void suite_sync_signal(void);
