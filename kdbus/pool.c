@@ -173,12 +173,18 @@ static void split(struct kdbus_pool *pool, struct kdbus_slice *slice,
 }
 
 /* a free slice, with a spare one at hand for what will be left of it */
-static struct kdbus_slice *find_room(struct kdbus_pool *pool, size_t size)
+static struct kdbus_slice *find_room(struct kdbus_pool *pool, size_t want,
+				     bool share)
 {
+	size_t size = KDBUS_ALIGN8(want);
 	struct kdbus_slice *slice;
+	int r;
 
 	/* what was found before the lock was dropped may be gone */
 	do {
+		r = share ? check_share(want, pool->free_bytes) : 0;
+		if (r < 0)
+			return ERR_PTR(r);
 		slice = find_free(pool, size);
 		if (!slice)
 			break;
@@ -189,9 +195,11 @@ static struct kdbus_slice *find_room(struct kdbus_pool *pool, size_t size)
 	return ERR_PTR(-ENOBUFS);
 }
 
-static struct kdbus_slice *carve(struct kdbus_pool *pool, size_t size)
+static struct kdbus_slice *carve(struct kdbus_pool *pool, size_t want,
+				 bool share)
 {
-	struct kdbus_slice *slice = find_room(pool, size);
+	struct kdbus_slice *slice = find_room(pool, want, share);
+	size_t size = KDBUS_ALIGN8(want);
 
 	if (IS_ERR(slice))
 		return slice;
@@ -227,8 +235,7 @@ struct kdbus_slice *kdbus_pool_alloc(struct kdbus_pool *pool, size_t size,
 	int r;
 
 	spin_lock(&pool->lock);
-	r = share ? check_share(size, pool->free_bytes) : 0;
-	slice = r < 0 ? ERR_PTR(r) : carve(pool, KDBUS_ALIGN8(size));
+	slice = carve(pool, size, share);
 	spin_unlock(&pool->lock);
 
 	if (IS_ERR(slice))

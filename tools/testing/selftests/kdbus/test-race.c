@@ -477,6 +477,33 @@ START_TEST(connection_limit)
 }
 END_TEST
 
+static int send_half(struct duel *d, int who)
+{
+	static u8 bytes[POOL];
+
+	(void)who;
+	return conn_send_want(&d->a, d->b.id, bytes, POOL / 2);
+}
+
+/* what one leaves is not enough for the other, wherever that one is by then */
+START_TEST(half_of_a_pool)
+{
+	struct duel *d = duel_start(2, send_half);
+
+	bus_make(&d->bus, 0);
+	conn_open(&d->a, &d->bus, POOL);
+	d->end = kt_now_ms() + RACE_MS;
+	while (duel_on(d)) {
+		conn_open(&d->b, &d->bus, POOL);
+		duel_round(d);
+		check_one_wins(d, EXFULL, EXFULL);
+		conn_close(&d->b);
+	}
+	duel_end(d);
+	kt_note("%u rounds", d->rounds);
+}
+END_TEST
+
 void suite_race(void)
 {
 	kt_suite("race");
@@ -492,4 +519,5 @@ void suite_race(void)
 	kt_test(send_or_close);
 	kt_test(bus_limit);
 	kt_test(connection_limit);
+	kt_test(half_of_a_pool);
 }
