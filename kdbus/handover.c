@@ -160,6 +160,8 @@ int kdbus_handover(struct kdbus_name_entry *entry, struct kdbus_conn *to,
 		/* who is leaving empties its queue after its names are gone */
 		kdbus_queue_restore(&from->queue, &old);
 		WRITE_ONCE(entry->owner, from);
+		/* who looked meanwhile has seen nothing, and may sleep */
+		kdbus_conn_wake(from);
 		return r;
 	}
 

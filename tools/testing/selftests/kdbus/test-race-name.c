@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Several threads at once: names */
 
+#include <poll.h>
+
 #include "race-world.h"
 #include "suites.h"
 
@@ -227,6 +229,62 @@ START_TEST(handover_of_requests)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------ */
+/* Messages are on the move, and come back as there is no room for them */
+
+#define LATE_MS	3000
+
+static void *fail_to_take(void *arg)
+{
+	int ret;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
+		ret = name_acquire(arg, NAME, 0);
+		kt_check(ret == -ENOBUFS, "acquire: %s", kt_err(ret));
+	}
+	return NULL;
+}
+
+static bool is_readable(int fd, int timeout_ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, timeout_ms) == 1;
+}
+
+/* who looks at the wrong moment and goes to sleep is woken */
+START_TEST(refused_handover_wakes)
+{
+	u64 end = kt_now_ms() + RACE_MS, start, took = 0;
+	static u8 bytes[1000];
+	unsigned int rounds = 0;
+	struct conn act, s;
+	struct blob m;
+	pthread_t t;
+	int i;
+
+	race_world();
+	conn_open(&s, &bus, RACE_POOL / 2);
+	activator_open(&act, &bus, 0, NAME, RACE_POOL);
+	msg_init(&m, 0, 1);
+	blob_add_str(&m, KDBUS_ITEM_DST_NAME, NAME);
+	msg_vec(&m, bytes, sizeof(bytes));
+	/* more than half of what there is */
+	for (i = 0; i < 150; i++)
+		kt_assert_ret(conn_send(&a, &m), 0, "send");
+	t = kt_thread(fail_to_take, &s);
+	for (; kt_go_on(end, rounds >= 1000) && took < LATE_MS; rounds++) {
+		start = kt_now_ms();
+		kt_check(is_readable(act.fd, LATE_MS), "poll() says nothing");
+		took = kt_now_ms() - start;
+	}
+	kt_check(took < LATE_MS, "round %u: not woken", rounds);
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	kt_join(t);
+	kt_note("%u rounds", rounds);
+}
+END_TEST
+
 void suite_race_name(void)
 {
 	kt_suite("race-name");
@@ -234,4 +292,5 @@ void suite_race_name(void)
 	kt_test(handover_while_sending);
 	kt_test(handover_while_watched);
 	kt_test(handover_of_requests);
+	kt_test(refused_handover_wakes);
 }
