@@ -134,20 +134,26 @@ static unsigned long unused_pages(const struct kdbus_pool *pool)
 	return resident > used ? resident - used : 0;
 }
 
+static void trim_later(struct kdbus_pool *pool, unsigned long unused)
+{
+	lockdep_assert_held(&pool->lock);
+
+	if (delayed_work_pending(&pool->trim))
+		return;
+	pool->unused_low = unused;
+	queue_delayed_work(system_wq, &pool->trim, HZ);
+}
+
 static void schedule_trim(struct kdbus_pool *pool)
 {
 	unsigned long unused = unused_pages(pool);
 
 	lockdep_assert_held(&pool->lock);
 
-	if (unused <= KDBUS_POOL_KEEP_PAGES)
-		return;
-	if (unused > KDBUS_POOL_HOT_PAGES) {
+	if (unused > KDBUS_POOL_HOT_PAGES)
 		mod_delayed_work(system_wq, &pool->trim, 0);
-	} else if (!delayed_work_pending(&pool->trim)) {
-		pool->unused_low = unused;
-		queue_delayed_work(system_wq, &pool->trim, HZ);
-	}
+	else if (unused > KDBUS_POOL_KEEP_PAGES)
+		trim_later(pool, unused);
 }
 
 /* one message may take half of what is left */
@@ -543,8 +549,10 @@ static void pool_trim(struct work_struct *work)
 	while (trim_some(pool, keep))
 		cond_resched();
 
+	/* if nothing was kept, what is left is in use, be it in part */
 	spin_lock(&pool->lock);
-	schedule_trim(pool);
+	if (keep > KDBUS_POOL_KEEP_PAGES)
+		trim_later(pool, unused_pages(pool));
 	spin_unlock(&pool->lock);
 }
 

@@ -13,6 +13,7 @@ void (*const kt_suites[])(void) = {
 	suite_byebye,
 	suite_pool,
 	suite_mmap,
+	suite_trim,
 	suite_send,
 	suite_layout,
 	suite_quota,

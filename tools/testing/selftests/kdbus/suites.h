@@ -13,6 +13,7 @@ void suite_hello(void);
 void suite_byebye(void);
 void suite_pool(void);
 void suite_mmap(void);
+void suite_trim(void);
 void suite_send(void);
 void suite_layout(void);
 void suite_quota(void);
