@@ -96,6 +96,7 @@ void kdbus_reply_put(struct kdbus_reply *reply)
 static void add_owed(struct kdbus_reply *reply, struct kdbus_conn *replier)
 {
 	reply->replier = replier;
+	reply->replier_id = replier->id;
 	spin_lock(&replier->replies.owed_lock);
 	list_add_tail(&reply->owed, &replier->replies.owed);
 	spin_unlock(&replier->replies.owed_lock);
@@ -366,7 +367,8 @@ struct kdbus_reply *kdbus_reply_resume(struct kdbus_conn *requester,
 	spin_lock(&replies->lock);
 	for (reply = kdbus_requests_first(replies, cookie); reply;
 	     reply = kdbus_requests_next(reply))
-		if (reply->interrupted && reply->replier == replier)
+		/* who owed it may be gone, and its memory in use again */
+		if (reply->interrupted && reply->replier_id == replier->id)
 			break;
 	if (reply) {
 		reply->interrupted = false;

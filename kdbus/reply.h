@@ -81,7 +81,8 @@ struct kdbus_replies {
  * struct kdbus_reply - a reply that is owed
  * @kref:	References
  * @requester:	Who waits for it, constant; valid under RCU if not @ended
- * @replier:	Who owes it; guarded by the locks of both
+ * @replier:	Who owes it; guarded by the locks of both, valid while it does
+ * @replier_id:	Id of who owes it, or owed it last; guarded likewise
  * @cookie:	Cookie of the request, constant
  * @sync:	Whether the requester sleeps, constant
  * @ended:	No answer is accepted any more
@@ -99,6 +100,7 @@ struct kdbus_reply {
 	struct kref kref;
 	struct kdbus_conn *requester;
 	struct kdbus_conn *replier;
+	u64 replier_id;
 	u64 cookie;
 	bool sync;
 	bool ended;

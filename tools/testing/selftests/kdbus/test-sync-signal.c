@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "suites.h"
 #include "sync-util.h"
@@ -194,6 +195,31 @@ START_TEST(signal_then_death)
 }
 END_TEST
 
+/* what was interrupted is not what is asked another connection, ever */
+START_TEST(signal_then_successor)
+{
+	struct conn next;
+	int i;
+
+	one_processor();
+	pair_open();
+	for (i = 0; i < 30 && !kt->failures; i++) {
+		start_interrupted(in_ms(LONG));
+		conn_close(&b);
+		/* its memory is free, and most likely used next */
+		usleep(50000);
+		conn_open(&next, &bus, POOL);
+		call_init(&call2, &a, next.id, 7, in_ms(LONG));
+		call_run_now(&call2);
+		wait_readable(&next);
+		conn_close(&next);
+		end_failed(&call2, EPIPE);
+		conn_open(&b, &bus, POOL);
+	}
+	expect_empty(&a);
+}
+END_TEST
+
 void suite_sync_signal(void)
 {
 	kt_suite("sync");
@@ -207,4 +233,5 @@ void suite_sync_signal(void)
 	kt_test(signal_then_nothing);
 	kt_test(signal_then_reply_for_nobody);
 	kt_test(signal_then_death);
+	kt_test(signal_then_successor);
 }
