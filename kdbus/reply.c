@@ -180,16 +180,19 @@ static struct kdbus_conn *get_requester(struct kdbus_reply *reply)
 static bool end_locked(struct kdbus_reply *reply, int result)
 {
 	struct kdbus_replies *replies = &reply->requester->replies;
+	bool keep;
 
 	lockdep_assert_held(&replies->lock);
+
+	/* an interrupted call comes back for the result, but not to the dead */
+	keep = reply->interrupted && kdbus_conn_is_alive(reply->replier);
 
 	WRITE_ONCE(reply->result, result);
 	/* pairs with kdbus_reply_wait() */
 	smp_store_release(&reply->ended, true);
 	kdbus_reply_disown(reply);
 
-	/* an interrupted call comes back for the result */
-	if (reply->interrupted)
+	if (keep)
 		return false;
 	kdbus_requests_del(replies, reply);
 	return true;

@@ -220,6 +220,26 @@ START_TEST(signal_then_successor)
 }
 END_TEST
 
+/* a call that cannot be resumed any more does not count */
+START_TEST(signal_then_deaths)
+{
+	int i;
+
+	on_signal(0);
+	pair_open();
+	for (i = 0; i < 130; i++) {
+		call_init(&call, &a, b.id, 7, NEVER);
+		call_run_now(&call);
+		wait_readable(&b);
+		kt_wait_asleep(call.tid);
+		hit_thread(call.thread);
+		end_failed(&call, EINTR);
+		conn_close(&b);
+		conn_open(&b, &bus, POOL);
+	}
+}
+END_TEST
+
 void suite_sync_signal(void)
 {
 	kt_suite("sync");
@@ -234,4 +254,5 @@ void suite_sync_signal(void)
 	kt_test(signal_then_reply_for_nobody);
 	kt_test(signal_then_death);
 	kt_test(signal_then_successor);
+	kt_test(signal_then_deaths);
 }
