@@ -373,12 +373,13 @@ int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle)
 	wait_event(conn->wait, atomic_read(&conn->active) == KDBUS_CONN_CLOSED);
 
 	kdbus_replies_shutdown_requests(conn);
-	mutex_lock(&conn->bus->lock);
-	xa_erase(&conn->bus->conns, conn->id);
-	mutex_unlock(&conn->bus->lock);
 	kdbus_monitor_remove(conn);
 	kdbus_matches_drop(conn);
+	/* whoever lists names finds all of them with an owner */
+	mutex_lock(&conn->bus->lock);
+	xa_erase(&conn->bus->conns, conn->id);
 	kdbus_names_drop(conn);
+	mutex_unlock(&conn->bus->lock);
 	if (kdbus_conn_kind(conn) & (KDBUS_CONN_ACTIVATOR | KDBUS_CONN_HOLDER))
 		kdbus_policy_db_remove(&conn->bus->policy, conn);
 	kdbus_notify_flush(conn->bus);

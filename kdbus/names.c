@@ -578,14 +578,15 @@ int kdbus_name_release(struct kdbus_conn *conn, const char *name)
  *
  * The events are noted, not delivered.
  *
- * Context: May sleep; no locks may be held.
+ * Context: May sleep; the mutex of the bus is held.
  */
 void kdbus_names_drop(struct kdbus_conn *conn)
 {
 	struct kdbus_conn_names *names = &conn->names;
 	struct kdbus_bus *bus = conn->bus;
 
-	mutex_lock(&bus->lock);
+	lockdep_assert_held(&bus->lock);
+
 	if (names->activates)
 		names->activates->activator = NULL;
 	names->activates = NULL;
@@ -596,7 +597,6 @@ void kdbus_names_drop(struct kdbus_conn *conn)
 	while (!list_empty(&names->owned))
 		let_go(bus, list_first_entry(&names->owned,
 					     struct kdbus_name_entry, owned));
-	mutex_unlock(&bus->lock);
 }
 
 /* names of users are bare strings, and no wildcards */

@@ -57,6 +57,48 @@ START_TEST(acquire_release_death)
 }
 END_TEST
 
+static unsigned int successors;
+
+/* each waits for the name, and the one before leaves */
+static void *succeed(void *arg)
+{
+	struct conn old, next;
+
+	(void)arg;
+	conn_open(&old, &bus, KT_PAGE);
+	kt_check_ret(name_acquire(&old, NAME, 0), 0, "acquire");
+	__atomic_store_n(&successors, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
+		conn_open(&next, &bus, KT_PAGE);
+		kt_check_ret(name_acquire(&next, NAME, QUEUE), 0, "wait");
+		conn_close(&old);
+		old = next;
+		__atomic_add_fetch(&successors, 1, __ATOMIC_SEQ_CST);
+	}
+	conn_close(&old);
+	return NULL;
+}
+
+/* the name exists all the time, and so has an owner in each list */
+START_TEST(listed_while_owners_leave)
+{
+	u64 end = kt_now_ms() + RACE_MS;
+	unsigned int lists = 0, without = 0;
+	pthread_t t;
+
+	race_world();
+	t = kt_thread(succeed, NULL);
+	while (!__atomic_load_n(&successors, __ATOMIC_SEQ_CST))
+		kt_spin(&rnd, 100);
+	for (; kt_now_ms() < end; lists++)
+		without += !name_owner(&a, NAME, NULL);
+	__atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+	kt_join(t);
+	kt_check(!without, "%u of %u lists lack the name; %u owners", without,
+		 lists, successors);
+}
+END_TEST
+
 #define SENDERS	2
 #define SENDS	250
 
@@ -289,6 +331,7 @@ void suite_race_name(void)
 {
 	kt_suite("race-name");
 	kt_test(acquire_release_death);
+	kt_test(listed_while_owners_leave);
 	kt_test(handover_while_sending);
 	kt_test(handover_while_watched);
 	kt_test(handover_of_requests);
