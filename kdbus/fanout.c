@@ -218,14 +218,18 @@ void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m)
 
 struct telling {
 	struct kdbus_fanout f;
-	const struct kdbus_event *event;
+	struct kdbus_event *event;
 };
 
 static int add_listener(struct kdbus_conn *conn, void *data)
 {
 	struct telling *t = data;
+	const char *name = t->event->name;
 
-	if (t->event->name && !kdbus_policy_see(conn, t->event->name))
+	/* another thread may add matches before HELLO has told others */
+	if (!name && kdbus_event_item(t->event)->id_change.id == conn->id)
+		return 0;
+	if (name && !kdbus_policy_see(conn, name))
 		return 0;
 	return add_target(&t->f, conn);
 }

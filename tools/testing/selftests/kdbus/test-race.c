@@ -13,8 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cast.h"
 #include "suites.h"
-#include "util.h"
 
 #define POOL		(64 * KIB)
 #define RACE_MS		2500
@@ -210,6 +210,46 @@ START_TEST(hello_on_one_handle)
 		kt_check_ret(conn_byebye(&c), 0, "BYEBYE");
 		close(c.fd);
 	}
+	duel_end(d);
+}
+END_TEST
+
+/* HELLO, and a match as soon as the connection is there */
+static int fight_match(struct duel *d, int who)
+{
+	struct conn c = { .fd = d->fd[who] };
+	static struct blob b;
+	int ret;
+
+	if (!who)
+		return hello(c.fd, 0, POOL);
+	match_init(&b, 1, 0);
+	rule_id_change(&b, KDBUS_ITEM_ID_ADD, ANY);
+	do {
+		ret = match_add(&c, &b);
+	} while (ret == -ENOTTY);
+	return ret;
+}
+
+START_TEST(not_told_of_itself)
+{
+	struct duel *d = duel_start(2, fight_match);
+	unsigned int told = 0;
+
+	bus_make(&d->bus, 0);
+	while (duel_on(d)) {
+		struct conn c = { .fd = open_endpoint(&d->bus) };
+		u64 off;
+
+		d->fd[0] = d->fd[1] = c.fd;
+		duel_round(d);
+		kt_check(!d->ret[0] && !d->ret[1], "HELLO: %s, MATCH_ADD: %s",
+			 kt_err(d->ret[0]), kt_err(d->ret[1]));
+		told += !conn_recv(&c, &off);
+		close(c.fd);
+	}
+	kt_check(!told, "%u of %u connections got their own ID_ADD", told,
+		 d->rounds);
 	duel_end(d);
 }
 END_TEST
@@ -510,6 +550,7 @@ void suite_race(void)
 	kt_test(make_same_name);
 	kt_test(make_on_one_handle);
 	kt_test(hello_on_one_handle);
+	kt_test(not_told_of_itself);
 	kt_test(byebye_once);
 	kt_test(free_once);
 	kt_test(receive_once);
