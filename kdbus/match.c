@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bitmap.h>
 #include <linux/hash.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/stringhash.h>
 
@@ -314,6 +315,9 @@ static int visit_list(struct visit *v, struct hlist_head *head)
 			continue;
 		if (conn == v->src || conn->matches.visited == v->index->visit)
 			continue;
+
+		/* there can be any number of matches, each with many rules */
+		cond_resched();
 		if (v->event ? !accepts_event(match, v->event) :
 			       !accepts_message(match, v->src, v->m))
 			continue;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* MATCH_ADD, MATCH_REMOVE, and what the rules accept */
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -378,6 +379,110 @@ START_TEST(one_copy)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------ */
+/* Many long matches */
+
+#define USER		20240
+#define NAMES		64	/* that the sender owns */
+#define RULES		115	/* with the last of these */
+
+static struct {
+	bool stop;
+	u64 most;	/* ns that it did not run for */
+} beside;
+
+static void on_one_cpu(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	kt_assert(!sched_setaffinity(0, sizeof(set), &set), "affinity");
+}
+
+static void *run_beside(void *arg)
+{
+	u64 last = now_ns(), now;
+
+	(void)arg;
+	on_one_cpu();
+	while (!__atomic_load_n(&beside.stop, __ATOMIC_SEQ_CST)) {
+		now = now_ns();
+		beside.most = now - last > beside.most ? now - last :
+							 beside.most;
+		last = now;
+	}
+	return NULL;
+}
+
+/* names of 255 characters that differ in the last */
+static const char *long_name(int i)
+{
+	static char name[256];
+
+	memset(name, 'x', 255);
+	name[1] = '.';
+	sprintf(name + 253, "%02d", i);
+	return name;
+}
+
+/* all but the last of their rules hold for each broadcast */
+static void add_long_matches(struct conn *c)
+{
+	static struct blob b;
+	int i;
+
+	match_init(&b, 1, 0);
+	for (i = 0; i < RULES; i++)
+		rule_name(&b, long_name(NAMES - 1));
+	rule_bit(&b, KT_BLOOM_SIZE, 0);
+	for (i = 0; i < 256; i++)
+		kt_assert_ret(match_add(c, &b), 0, "match %d", i);
+}
+
+static u64 time_cast(struct conn *c)
+{
+	u64 begin = now_ns();
+
+	kt_check_ret(cast(c, 1), 0, "broadcast");
+	return now_ns() - begin;
+}
+
+/* there can be thousands of them; the machine goes on nevertheless */
+START_TEST(others_run_meanwhile)
+{
+	struct conn from, to;
+	u64 alone, best = ~0ULL;
+	pthread_t t;
+	int i;
+
+	kt_become(USER);
+	bus_make(&bus, 0);
+	conn_open(&from, &bus, KT_PAGE);
+	for (i = 0; i < NAMES; i++)
+		kt_assert_ret(name_acquire(&from, long_name(i), 0), 0, "name");
+	conn_open(&to, &bus, KT_PAGE);
+	add_long_matches(&to);
+	on_one_cpu();
+	alone = time_cast(&from);
+	for (i = 0; i < 3; i++) {
+		beside.stop = false;
+		beside.most = 0;
+		t = kt_thread(run_beside, NULL);
+		usleep(100000);
+		time_cast(&from);
+		__atomic_store_n(&beside.stop, true, __ATOMIC_SEQ_CST);
+		kt_join(t);
+		best = beside.most < best ? beside.most : best;
+	}
+	kt_check(best < alone / 2, "nothing else ran for %llu of %llu us",
+		 best / 1000, alone / 1000);
+	kt_note("a broadcast takes %llu us, others waited %llu", alone / 1000,
+		best / 1000);
+	expect_empty(&to);
+}
+END_TEST
+
 void suite_match(void)
 {
 	kt_suite("match");
@@ -392,4 +497,5 @@ void suite_match(void)
 	kt_test(failed_replace);
 	kt_test(replace_is_atomic);
 	kt_test(one_copy);
+	kt_test_slow(others_run_meanwhile, 180);
 }
