@@ -90,6 +90,17 @@ struct kdbus_node {
 	struct kdbus_chardev *chardev;
 };
 
+/**
+ * kdbus_node_is_alive() - whether a node is in service
+ * @node:	The node
+ *
+ * Return: False if it has begun to end, and then for good.
+ */
+static inline bool kdbus_node_is_alive(const struct kdbus_node *node)
+{
+	return READ_ONCE(node->state) == KDBUS_NODE_ALIVE;
+}
+
 int kdbus_node_init(struct kdbus_node *node, enum kdbus_node_type type,
 		    const struct kdbus_node_ops *ops,
 		    struct kdbus_node *parent, const char *name);

@@ -155,7 +155,9 @@ void kdbus_notify_flush(struct kdbus_bus *bus)
 
 	mutex_lock(&bus->flush);
 	while ((event = next_event(bus))) {
-		kdbus_fanout_event(bus, event);
+		/* when a bus ends, nobody is left who could be told */
+		if (kdbus_node_is_alive(&bus->node))
+			kdbus_fanout_event(bus, event);
 		kdbus_event_free(event);
 	}
 	mutex_unlock(&bus->flush);

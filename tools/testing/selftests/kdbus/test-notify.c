@@ -330,6 +330,44 @@ START_TEST(bus_dies)
 }
 END_TEST
 
+#define CROWD	600
+
+static void *wait_for_note(void *arg)
+{
+	int *ret = arg;
+	u64 off;
+
+	*ret = conn_recv_flags(&r, KDBUS_RECV_EXT_WAIT, &off);
+	return NULL;
+}
+
+/* those who are about to go are not told who went before them */
+START_TEST(end_is_not_told)
+{
+	static struct conn crowd[CROWD];
+	u64 begin, took;
+	pthread_t t;
+	int i, ret;
+
+	allow_fds(CROWD + 100);
+	bus_make(&bus, 0);
+	for (i = 0; i < CROWD; i++) {
+		conn_open(&crowd[i], &bus, KT_PAGE);
+		match_all(&crowd[i]);
+	}
+	conn_open(&r, &bus, POOL);
+	match_all(&r);
+	t = kt_thread(wait_for_note, &ret);
+	usleep(200000);
+	begin = now_ns();
+	bus_close(&bus);
+	took = now_ns() - begin;
+	kt_join(t);
+	kt_check_ret(ret, -ECONNRESET, "the one who waits for a message");
+	kt_note("the end of %d connections took %llu us", CROWD, took / 1000);
+}
+END_TEST
+
 void suite_notify(void)
 {
 	kt_suite("notify");
@@ -347,4 +385,5 @@ void suite_notify(void)
 	kt_test(lost_when_pool_is_full);
 	kt_test(no_user_quota);
 	kt_test(bus_dies);
+	kt_test(end_is_not_told);
 }
