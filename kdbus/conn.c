@@ -107,8 +107,7 @@ static int conn_fill(struct kdbus_conn *conn, struct kdbus_hello *h,
 		return PTR_ERR(pool);
 
 	conn->pool = pool;
-	return conn->flags & KDBUS_HELLO_ACTIVATOR ?
-	       kdbus_name_activate(conn, h->name) : 0;
+	return 0;
 }
 
 static struct kdbus_conn *make_conn(struct kdbus_ep *ep, struct kdbus_hello *h,
@@ -197,6 +196,7 @@ static int conn_publish(struct kdbus_conn *conn)
 /**
  * kdbus_conn_link() - put a connection on the bus
  * @conn:	The connection
+ * @cmd:	KDBUS_CMD_HELLO
  *
  * From now on it dies with the endpoint, at any moment.
  *
@@ -205,7 +205,7 @@ static int conn_publish(struct kdbus_conn *conn)
  * Return: 0, -ESHUTDOWN if the endpoint is dead, -EMFILE if the user has too
  * many connections, or -ENOMEM. If it fails, the connection is dead.
  */
-int kdbus_conn_link(struct kdbus_conn *conn)
+int kdbus_conn_link(struct kdbus_conn *conn, const struct kdbus_cmd *cmd)
 {
 	int r;
 
@@ -217,6 +217,9 @@ int kdbus_conn_link(struct kdbus_conn *conn)
 		r = conn_charge(conn);
 	if (r == 0)
 		r = conn_publish(conn);
+	/* only now, as others hear of its name whatever happens next */
+	if (r == 0 && conn->flags & KDBUS_HELLO_ACTIVATOR)
+		r = kdbus_name_activate(conn, kdbus_hello_name(cmd));
 
 	kdbus_conn_leave(conn);
 

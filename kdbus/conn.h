@@ -137,7 +137,7 @@ struct kdbus_conn {
 struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
 				  const struct kdbus_cmd *cmd,
 				  struct kdbus_meta *record);
-int kdbus_conn_link(struct kdbus_conn *conn);
+int kdbus_conn_link(struct kdbus_conn *conn, const struct kdbus_cmd *cmd);
 struct kdbus_conn *kdbus_conn_get(struct kdbus_conn *conn);
 void kdbus_conn_put(struct kdbus_conn *conn);
 bool kdbus_conn_enter(struct kdbus_conn *conn);

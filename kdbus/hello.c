@@ -100,6 +100,24 @@ static int take_items(struct kdbus_hello *h, const struct kdbus_cmd *cmd)
 }
 
 /**
+ * kdbus_hello_name() - which name a connection is for
+ * @cmd:	KDBUS_CMD_HELLO of an activator or a policy holder, checked
+ *
+ * Return: The name, or NULL, which does not happen for these.
+ */
+const char *kdbus_hello_name(const struct kdbus_cmd *cmd)
+{
+	const struct kdbus_item *item;
+
+	kdbus_items_foreach(item, kdbus_cmd_items(cmd),
+			    kdbus_cmd_items_len(cmd))
+		if (item->type == KDBUS_ITEM_NAME)
+			return item->str;
+
+	return NULL;
+}
+
+/**
  * kdbus_hello_answer() - say what a bus demands
  * @cmd:	KDBUS_CMD_HELLO
  * @required:	KDBUS_ATTACH_* that every connection must allow

@@ -51,6 +51,7 @@ struct kdbus_hello {
 int kdbus_hello_init(struct kdbus_hello *hello, const struct kdbus_ep *ep,
 		     const struct kdbus_cmd *cmd);
 void kdbus_hello_release(struct kdbus_hello *hello);
+const char *kdbus_hello_name(const struct kdbus_cmd *cmd);
 int kdbus_hello_answer(const struct kdbus_cmd *cmd, u64 required);
 
 #endif

@@ -91,13 +91,14 @@ static int run_domain_make(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
 }
 
 static int become_connected(struct kdbus_handle *handle,
-			    struct kdbus_conn *conn)
+			    struct kdbus_conn *conn,
+			    const struct kdbus_cmd *cmd)
 {
 	int r = -EBADFD;
 
 	mutex_lock(&handle->lock);
 	if (handle->state == KDBUS_HANDLE_ENDPOINT)
-		r = kdbus_conn_link(conn);
+		r = kdbus_conn_link(conn, cmd);
 	if (r == 0) {
 		handle->conn = conn;
 		kdbus_handle_become(handle, KDBUS_HANDLE_CONNECTED);
@@ -118,9 +119,9 @@ static int run_hello(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
 
-	r = become_connected(handle, conn);
+	r = become_connected(handle, conn, cmd);
 	if (r < 0) {
-		/* it may own a name, and hold policy */
+		/* it may hold policy */
 		kdbus_conn_kill(conn);
 		kdbus_conn_put(conn);
 		return r;

@@ -383,6 +383,27 @@ START_TEST(no_node_without_policy)
 }
 END_TEST
 
+/* a HELLO that fails has owned nothing, and nobody heard of it */
+START_TEST(activator_too_late)
+{
+	struct blob b;
+	u64 off;
+	int fd;
+
+	prepare();
+	match_all(&out);
+	fd = open_endpoint(&ep);
+	bus_close(&ep);
+	conn_drain(&out);
+	hello_init(&b, KDBUS_HELLO_ACTIVATOR, POOL);
+	blob_add_str(&b, KDBUS_ITEM_NAME, "foo.late");
+	kt_check_ret(kt_cmd(fd, KDBUS_CMD_HELLO, &b), -ESHUTDOWN, "HELLO");
+	kt_check_ret(conn_recv(&out, &off), -EAGAIN,
+		     "a notification about \"foo.late\"");
+	kt_check(name_owner(&out, "foo.late", NULL) == 0, "it has the name");
+}
+END_TEST
+
 void suite_ep_death(void)
 {
 	kt_suite("ep-death");
@@ -397,4 +418,5 @@ void suite_ep_death(void)
 	kt_test(make_against_hello);
 	kt_test(two_make_one_name);
 	kt_test(no_node_without_policy);
+	kt_test(activator_too_late);
 }
