@@ -29,6 +29,8 @@ static struct kdbus_name_set *set_new(const struct kdbus_conn_names *names)
 	struct kdbus_name_set *set;
 	size_t size = 0;
 
+	if (names->leaving)
+		return NULL;
 	list_for_each_entry(entry, &names->owned, owned)
 		size += KDBUS_ITEM_PADDED(payload_size(entry));
 	if (!size)

@@ -594,6 +594,9 @@ void kdbus_names_drop(struct kdbus_conn *conn)
 	while (!list_empty(&names->waits))
 		waiter_free(list_first_entry(&names->waits,
 					     struct kdbus_name_waiter, waits));
+	/* there may be many; they are not shown again after each of them */
+	names->leaving = true;
+	kdbus_name_set_replace(names);
 	while (!list_empty(&names->owned))
 		let_go(bus, list_first_entry(&names->owned,
 					     struct kdbus_name_entry, owned));

@@ -97,6 +97,7 @@ struct kdbus_name_waiter {
  * @count:	How many it owns
  * @waiting:	How many it waits for
  * @activates:	The name it is activator of, or NULL
+ * @leaving:	It is about to own none any more, and shows none
  * @set:	The names it owns, for everybody to look at, NULL for none
  *
  * Guarded by the mutex of the bus.
@@ -107,6 +108,7 @@ struct kdbus_conn_names {
 	unsigned int count;
 	unsigned int waiting;
 	struct kdbus_name_entry *activates;
+	bool leaving;
 	struct kdbus_name_set __rcu *set;
 };
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Who owns a name and who comes next; sending to names */
 
+#include <stdio.h>
+#include <string.h>
+
 #include "call.h"
 #include "suites.h"
 
@@ -417,6 +420,60 @@ START_TEST(reply_by_name)
 }
 END_TEST
 
+/* limits do not hold for names that come back to who has lost them */
+#define HEIRS		32
+#define EACH		64
+
+static const char *long_name(int heir, int i)
+{
+	static char name[256];
+
+	memset(name, 'x', 200);
+	sprintf(name + 200, ".n%d_%d", heir, i);
+	return name;
+}
+
+/* how many ns its close takes, per name */
+static u64 time_heritage(int heirs)
+{
+	struct conn rich, heir[HEIRS];
+	int i, j;
+	u64 t;
+
+	conn_open(&rich, &bus, POOL);
+	for (i = 0; i < heirs; i++) {
+		conn_open(&heir[i], &bus, KT_PAGE);
+		for (j = 0; j < EACH; j++) {
+			kt_assert_ret(name_acquire(&rich, long_name(i, j),
+						   QUEUE | ALLOW), 0, "own");
+			kt_assert_ret(name_acquire(&heir[i], long_name(i, j),
+						   REPLACE), 0, "replace");
+		}
+	}
+	for (i = 0; i < heirs; i++)
+		conn_close(&heir[i]);
+	kt_check(name_owner(&c[0], long_name(0, 0), NULL) == rich.id, "owner");
+	t = now_ns();
+	conn_close(&rich);
+	t = now_ns() - t;
+	kt_note("close with %d names: %llu us", heirs * EACH, t / 1000);
+	return t / (heirs * EACH);
+}
+
+/* the registry is not held for longer and longer */
+START_TEST(many_names_at_once)
+{
+	u64 few, many;
+
+	bus_make(&bus, 0);
+	conn_open(&c[0], &bus, 4 * MIB);
+	few = time_heritage(HEIRS / 16);
+	many = time_heritage(HEIRS);
+	kt_check(many < 4 * few, "%llu ns for each of many names, %llu of few",
+		 many, few);
+}
+END_TEST
+
 void suite_names(void)
 {
 	kt_suite("name");
@@ -435,4 +492,5 @@ void suite_names(void)
 	kt_test(received_layout);
 	kt_test(request_by_name);
 	kt_test(reply_by_name);
+	kt_test(many_names_at_once);
 }
