@@ -20,6 +20,7 @@
 struct pages_owner {
 	struct kdbus_pages *pages;
 	void *owner;
+	void (*grown)(void *owner);
 	void (*release)(void *owner);
 };
 
@@ -215,11 +216,13 @@ static vm_fault_t pages_fault(struct vm_fault *vmf)
 	struct kdbus_pages *pages = po->pages;
 	struct page *page;
 	vm_fault_t ret;
+	bool missing;
 
 	if (vmf->pgoff >= pages->count)
 		return VM_FAULT_SIGBUS;
 
 	mutex_lock(&pages->lock);
+	missing = !kdbus_frames_page(&pages->frames, vmf->pgoff);
 	page = fault_page(pages, vmf->pgoff);
 	if (!page) {
 		mutex_unlock(&pages->lock);
@@ -232,6 +235,9 @@ static vm_fault_t pages_fault(struct vm_fault *vmf)
 	ret = page ? map_around(pages, vmf, page) : VM_FAULT_SIGBUS;
 	mutex_unlock(&pages->lock);
 
+	/* nobody will say that it is not needed any more */
+	if (page && missing)
+		po->grown(po->owner);
 	return ret;
 }
 
@@ -307,7 +313,9 @@ static struct file *pages_file(struct kdbus_pages *pages, size_t size,
  * @pages:	The pages
  * @size:	Bytes they hold, a multiple of the page size
  * @name:	What mappings are called in /proc/PID/maps
- * @owner:	Passed to @release
+ * @owner:	Passed to @grown and @release
+ * @grown:	Called when somebody has looked at a page that was not there, and
+ *		is not in use, without a lock
  * @release:	Called when the file is closed and no mapping is left, from
  *		where kdbus_pages_exit() is to be called
  *
@@ -318,7 +326,8 @@ static struct file *pages_file(struct kdbus_pages *pages, size_t size,
  * Return: 0, -EINVAL if @size is too large for a file, or -ENOMEM.
  */
 int kdbus_pages_init(struct kdbus_pages *pages, size_t size, const char *name,
-		     void *owner, void (*release)(void *owner))
+		     void *owner, void (*grown)(void *owner),
+		     void (*release)(void *owner))
 {
 	struct pages_owner *po;
 	struct file *file;
@@ -331,6 +340,7 @@ int kdbus_pages_init(struct kdbus_pages *pages, size_t size, const char *name,
 		return -ENOMEM;
 	po->pages = pages;
 	po->owner = owner;
+	po->grown = grown;
 	po->release = release;
 
 	mutex_init(&pages->lock);

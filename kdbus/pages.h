@@ -57,7 +57,8 @@ struct kdbus_pages {
 };
 
 int kdbus_pages_init(struct kdbus_pages *pages, size_t size, const char *name,
-		     void *owner, void (*release)(void *owner));
+		     void *owner, void (*grown)(void *owner),
+		     void (*release)(void *owner));
 void kdbus_pages_exit(struct kdbus_pages *pages);
 int kdbus_pages_populate(struct kdbus_pages *pages, size_t offset, size_t size);
 void kdbus_pages_drop(struct kdbus_pages *pages,

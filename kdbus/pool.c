@@ -556,6 +556,16 @@ static void pool_trim(struct work_struct *work)
 	spin_unlock(&pool->lock);
 }
 
+/* a page came that is in no slice */
+static void pool_grown(void *owner)
+{
+	struct kdbus_pool *pool = owner;
+
+	spin_lock(&pool->lock);
+	schedule_trim(pool);
+	spin_unlock(&pool->lock);
+}
+
 /* the file is closed and nothing maps it any more */
 static void pool_release(void *owner)
 {
@@ -608,7 +618,8 @@ struct kdbus_pool *kdbus_pool_new(u64 size, const char *name)
 	INIT_LIST_HEAD(&pool->slices);
 	INIT_DELAYED_WORK(&pool->trim, pool_trim);
 
-	r = kdbus_pages_init(&pool->pages, size, name, pool, pool_release);
+	r = kdbus_pages_init(&pool->pages, size, name, pool, pool_grown,
+			     pool_release);
 	if (r < 0)
 		goto err;
 

@@ -92,8 +92,24 @@ START_TEST(scattered)
 }
 END_TEST
 
+/* what was only looked at is not needed, either */
+START_TEST(looked_at)
+{
+	u64 i;
+
+	pair_open();
+	conn_close(&b);
+	conn_open(&b, &bus, 32 * MIB);
+	for (i = 0; i < b.pool_size; i += KT_PAGE)
+		kt_check(!*(volatile u8 *)(b.pool + i), "byte %llu", i);
+	kt_check(falls_to(64 * KIB), "%llu bytes stay",
+		 fdinfo(&b, "pool-resident:"));
+}
+END_TEST
+
 void suite_trim(void)
 {
 	kt_suite("trim");
 	kt_test(scattered);
+	kt_test(looked_at);
 }
