@@ -423,8 +423,11 @@ static int deliver_way(struct way *way, struct kdbus_message *m,
 	/* a call that goes on waiting is not sent again */
 	r = way->request ? 0 : deliver_to(way, m);
 	m->numbered = r == 0;
-	if (r == 0 && is_sync(m))
+	if (r == 0 && is_sync(m)) {
+		/* the receiver has it, and may be done with it long before */
+		kdbus_message_release(m);
 		r = wait_for_answer(way->request, cmd);
+	}
 
 	kdbus_reply_put(way->request);
 	kdbus_reply_put(way->answers);

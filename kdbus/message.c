@@ -250,7 +250,7 @@ int kdbus_message_init(struct kdbus_message *m, const struct kdbus_cmd *cmd,
 
 /**
  * kdbus_message_release() - let go of the files of a message
- * @m:		The message
+ * @m:		The message; releasing it twice does no harm
  *
  * Context: May sleep.
  */
@@ -259,6 +259,7 @@ void kdbus_message_release(struct kdbus_message *m)
 	kdbus_files_free(m->files);
 	m->files = NULL;
 	kdbus_attach_release(&m->attach);
+	m->attach = (struct kdbus_attach){};
 	kvfree(m->data);
 	m->data = NULL;
 }

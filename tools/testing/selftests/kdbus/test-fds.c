@@ -383,6 +383,27 @@ START_TEST(sender_closes)
 }
 END_TEST
 
+/* who waits for an answer has nothing to do with what it sent any more */
+START_TEST(caller_lets_go)
+{
+	static struct call call;
+	const struct kdbus_msg *m;
+	int p[2];
+
+	prepare();
+	kt_assert(!pipe(p), "pipe: %m");
+	call_init(&call, &a, b.id, 1, NEVER);
+	msg_fds(&call.m, &p[1], 1);
+	call_run(&call);
+	close(p[1]);
+	m = conn_recv_msg(&b, NULL);
+	close(item_find(m, KDBUS_ITEM_FDS, 0)->fds[0]);
+	check_eof(p[0], "received and closed");
+	kt_assert_ret(reply(&b, a.id, 1), 0, "reply");
+	kt_check_ret(call_end(&call), 0, "call");
+}
+END_TEST
+
 void suite_fds(void)
 {
 	kt_suite("fds");
@@ -395,4 +416,5 @@ void suite_fds(void)
 	kt_test(no_room);
 	kt_test(released);
 	kt_test(sender_closes);
+	kt_test(caller_lets_go);
 }

@@ -156,18 +156,22 @@ START_TEST(refused_takes_nothing)
 }
 END_TEST
 
-static int send_fds(uid_t uid, struct conn *from, unsigned int n)
+static int send_fds_here(struct conn *from, unsigned int n)
 {
-	int fds[253], ret;
+	int fds[253] = { 0 };
 	struct blob m;
-	unsigned int i;
 
-	for (i = 0; i < n; i++)
-		fds[i] = 0;
 	msg_init(&m, receiver.id, 1);
 	msg_fds(&m, fds, n);
+	return conn_send(from, &m);
+}
+
+static int send_fds(uid_t uid, struct conn *from, unsigned int n)
+{
+	int ret;
+
 	kt_become(uid);
-	ret = conn_send(from, &m);
+	ret = send_fds_here(from, n);
 	kt_become(0);
 	return ret;
 }
@@ -212,6 +216,27 @@ START_TEST(descriptors_in_flight)
 }
 END_TEST
 
+/* those of a call are in flight once, and until they have been received */
+START_TEST(descriptors_of_a_call)
+{
+	struct rlimit lim = { .rlim_cur = 100, .rlim_max = 100 };
+	static struct call call;
+	int fds[60] = { 0 };
+
+	prepare();
+	kt_assert(!setrlimit(RLIMIT_NOFILE, &lim), "setrlimit: %m");
+	call_init(&call, &same, receiver.id, 1, NEVER);
+	msg_fds(&call.m, fds, 60);
+	/* to change users in between would interrupt the call */
+	kt_become(USER);
+	call_run(&call);
+	kt_check_ret(send_fds_here(&same, 41), -ETOOMANYREFS, "101");
+	kt_check_ret(send_fds_here(&same, 40), 0, "100");
+	kt_check_ret(cancel(&same, 1), 0, "cancel");
+	kt_check_ret(call_end(&call), -ECANCELED, "call");
+}
+END_TEST
+
 /* a custom endpoint is no way around it */
 START_TEST(descriptors_in_flight_everywhere)
 {
@@ -243,5 +268,6 @@ void suite_share(void)
 	kt_test(refused_takes_nothing);
 	kt_test(descriptors);
 	kt_test(descriptors_in_flight);
+	kt_test(descriptors_of_a_call);
 	kt_test(descriptors_in_flight_everywhere);
 }
