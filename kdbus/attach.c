@@ -173,14 +173,16 @@ int kdbus_attach_gather(struct kdbus_attach *a, struct kdbus_conn *src,
 
 /**
  * kdbus_attach_release() - let go of what was gathered
- * @a:		The metadata
+ * @a:		The metadata; releasing it twice does no harm
  *
  * Context: May sleep.
  */
 void kdbus_attach_release(struct kdbus_attach *a)
 {
 	kdbus_meta_put(a->meta);
+	a->meta = NULL;
 	kdbus_name_set_put(a->names);
+	a->names = NULL;
 }
 
 /**

@@ -259,7 +259,6 @@ void kdbus_message_release(struct kdbus_message *m)
 	kdbus_files_free(m->files);
 	m->files = NULL;
 	kdbus_attach_release(&m->attach);
-	m->attach = (struct kdbus_attach){};
 	kvfree(m->data);
 	m->data = NULL;
 }
