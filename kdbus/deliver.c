@@ -348,6 +348,13 @@ static int deliver_to(struct way *way, struct kdbus_message *m)
 	if (r < 0)
 		return r;
 
+	/* it looked like a call that comes back */
+	if (m->files && !m->files->user) {
+		r = kdbus_files_charge(m->files, way->src->person);
+		if (r < 0)
+			return r;
+	}
+
 	way->want = kdbus_attach_want(way->src, way->dst);
 	r = kdbus_attach_gather(&m->attach, way->src, way->want);
 	if (r < 0)

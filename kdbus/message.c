@@ -211,6 +211,13 @@ static int check_destination(const struct kdbus_message *m)
 	return 0;
 }
 
+/* a call that goes on waiting sends nothing, its files are in flight already */
+static bool comes_back(const struct kdbus_message *m)
+{
+	return m->msg->flags & KDBUS_MSG_FLAGS_SYNC_REPLY &&
+	       kdbus_reply_is_interrupted(m->src, m->msg->cookie);
+}
+
 /**
  * kdbus_message_init() - make a message of a command
  * @m:		The message, uninitialised
@@ -241,7 +248,7 @@ int kdbus_message_init(struct kdbus_message *m, const struct kdbus_cmd *cmd,
 		r = take_items(m, src->bus);
 	if (r == 0)
 		r = check_destination(m);
-	if (r == 0 && m->files)
+	if (r == 0 && m->files && !comes_back(m))
 		r = kdbus_files_charge(m->files, src->person);
 	if (r < 0)
 		kdbus_message_release(m);

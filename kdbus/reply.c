@@ -387,6 +387,28 @@ struct kdbus_reply *kdbus_reply_resume(struct kdbus_conn *requester,
 	return reply;
 }
 
+/**
+ * kdbus_reply_is_interrupted() - may an interrupted call come back?
+ * @requester:	Who waited
+ * @cookie:	Cookie of the request
+ *
+ * Return: Whether one with this cookie may; for whom it waits is not judged.
+ */
+bool kdbus_reply_is_interrupted(struct kdbus_conn *requester, u64 cookie)
+{
+	struct kdbus_replies *replies = &requester->replies;
+	struct kdbus_reply *reply;
+
+	spin_lock(&replies->lock);
+	for (reply = kdbus_requests_first(replies, cookie); reply;
+	     reply = kdbus_requests_next(reply))
+		if (reply->interrupted)
+			break;
+	spin_unlock(&replies->lock);
+
+	return reply;
+}
+
 static bool has_ended(const struct kdbus_reply *reply)
 {
 	/* pairs with end_locked() */

@@ -131,6 +131,7 @@ bool kdbus_reply_hold(struct kdbus_reply *reply);
 void kdbus_reply_unhold(struct kdbus_reply *reply);
 bool kdbus_reply_answer(struct kdbus_reply *reply, struct kdbus_slice *slice,
 			struct kdbus_files *files);
+bool kdbus_reply_is_interrupted(struct kdbus_conn *requester, u64 cookie);
 struct kdbus_reply *kdbus_reply_resume(struct kdbus_conn *requester,
 				       const struct kdbus_conn *replier,
 				       u64 cookie);

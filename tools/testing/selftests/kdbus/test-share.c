@@ -237,6 +237,30 @@ START_TEST(descriptors_of_a_call)
 }
 END_TEST
 
+/* a call that was interrupted and goes on waiting is not sent again */
+START_TEST(descriptors_of_an_interrupted_call)
+{
+	struct rlimit lim = { .rlim_cur = 100, .rlim_max = 100 };
+	static struct call call;
+	int fds[60] = { 0 };
+
+	prepare();
+	kt_assert(!setrlimit(RLIMIT_NOFILE, &lim), "setrlimit: %m");
+	call_init(&call, &same, receiver.id, 1, NEVER);
+	msg_fds(&call.m, fds, 60);
+	kt_become(USER);
+	call_run(&call);
+	/* each change is a signal to all threads */
+	kt_become(0);
+	kt_become(USER);
+	kt_wait_asleep(call.tid);
+	kt_check(conn_recv_flags(&receiver, KDBUS_RECV_PEEK, NULL) == 0, "peek");
+	kt_check_ret(cancel(&same, 1), 0, "cancel");
+	kt_check_ret(call_end(&call), -ECANCELED, "call");
+	kt_become(0);
+}
+END_TEST
+
 /* a custom endpoint is no way around it */
 START_TEST(descriptors_in_flight_everywhere)
 {
@@ -269,5 +293,6 @@ void suite_share(void)
 	kt_test(descriptors);
 	kt_test(descriptors_in_flight);
 	kt_test(descriptors_of_a_call);
+	kt_test(descriptors_of_an_interrupted_call);
 	kt_test(descriptors_in_flight_everywhere);
 }
