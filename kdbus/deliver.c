@@ -173,6 +173,8 @@ static int queue_linked(struct way *way, struct kdbus_queue_entry *entry)
 		return r;
 	}
 
+	if (held)
+		kdbus_reply_held(way->answers);
 	if (way->request)
 		kdbus_reply_start(way->request);
 	if (way->request && way->request->sync)

@@ -168,7 +168,7 @@ static struct kdbus_conn *get_requester(struct kdbus_reply *reply)
 
 	rcu_read_lock();
 	/* pairs with end_locked() and those who end replies like it */
-	if (!smp_load_acquire(&reply->ended) &&
+	if (smp_load_acquire(&reply->ended) != true &&
 	    kref_get_unless_zero(&reply->requester->kref))
 		conn = reply->requester;
 	rcu_read_unlock();
@@ -212,6 +212,9 @@ static bool end_for(struct kdbus_conn *requester, struct kdbus_reply *reply,
 		reply->slice = slice;
 		reply->files = files;
 		drop = end_locked(reply, result);
+	} else if (reply->ended == KDBUS_REPLY_HELD) {
+		/* see kdbus_reply_unhold() */
+		reply->result = result;
 	}
 	spin_unlock(&replies->lock);
 
@@ -289,8 +292,8 @@ struct kdbus_reply *kdbus_reply_find(struct kdbus_conn *requester,
  * kdbus_reply_hold() - keep a reply from ending otherwise
  * @reply:	The reply, asynchronous
  *
- * Context: Any; both connections are entered, and stay so until the reply is
- * given up or put back with kdbus_reply_unhold().
+ * Context: Any; both connections are entered, and stay so until
+ * kdbus_reply_held() or kdbus_reply_unhold().
  *
  * Return: False if it has ended.
  */
@@ -302,8 +305,7 @@ bool kdbus_reply_hold(struct kdbus_reply *reply)
 	spin_lock(&replies->lock);
 	held = !reply->ended && reply->linked;
 	if (held) {
-		/* pairs with get_requester() */
-		smp_store_release(&reply->ended, true);
+		WRITE_ONCE(reply->ended, KDBUS_REPLY_HELD);
 		kdbus_reply_disown(reply);
 		kdbus_requests_del(replies, reply);
 	}
@@ -315,22 +317,52 @@ bool kdbus_reply_hold(struct kdbus_reply *reply)
 }
 
 /**
- * kdbus_reply_unhold() - put a reply back
- * @reply:	The reply, held
+ * kdbus_reply_held() - a reply has ended while it was held
+ * @reply:	The reply, held; the answer is queued
  *
  * Context: Any; both connections are entered.
  */
-void kdbus_reply_unhold(struct kdbus_reply *reply)
+void kdbus_reply_held(struct kdbus_reply *reply)
 {
-	struct kdbus_replies *replies = &reply->requester->replies;
+	/* pairs with get_requester() */
+	smp_store_release(&reply->ended, true);
+}
 
-	spin_lock(&replies->lock);
+static void put_back(struct kdbus_reply *reply, struct kdbus_replies *replies)
+{
+	lockdep_assert_held(&replies->lock);
+
 	kdbus_reply_get(reply);
 	WRITE_ONCE(reply->ended, false);
 	kdbus_requests_add(replies, reply);
 	kdbus_requests_add_deadline(replies, reply);
 	add_owed(reply, reply->replier);
+}
+
+/**
+ * kdbus_reply_unhold() - put a reply back
+ * @reply:	The reply, held
+ *
+ * Unless its request was dropped meanwhile: then the requester is told.
+ *
+ * Context: May sleep; no locks may be held, both connections are entered.
+ */
+void kdbus_reply_unhold(struct kdbus_reply *reply)
+{
+	struct kdbus_replies *replies = &reply->requester->replies;
+	int r;
+
+	spin_lock(&replies->lock);
+	r = reply->result;
+	if (r < 0)
+		kdbus_reply_held(reply);
+	else
+		put_back(reply, replies);
 	spin_unlock(&replies->lock);
+
+	if (r == -EPIPE)
+		kdbus_notify_reply(reply->requester, KDBUS_ITEM_REPLY_DEAD,
+				   reply->cookie);
 }
 
 /**

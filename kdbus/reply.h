@@ -21,7 +21,7 @@
  *
  * A replier may be interrupted, too: kdbus_reply_hold() takes a reply out of
  * everybody's reach while the answer is queued, and kdbus_reply_unhold() puts
- * it back if that fails.
+ * it back if that fails. Who wants to end it meanwhile leaves a note.
  *
  * Deadlines are exact and cost little: each requester has one timer, which is
  * touched only when a deadline is earlier than all the others, and never when a
@@ -52,6 +52,9 @@
 struct kdbus_conn;
 struct kdbus_files;
 struct kdbus_slice;
+
+/* neither open nor, as true, ended for good */
+#define KDBUS_REPLY_HELD	2
 
 /**
  * struct kdbus_replies - what a connection expects and what it owes
@@ -85,7 +88,7 @@ struct kdbus_replies {
  * @replier_id:	Id of who owes it, or owed it last; guarded likewise
  * @cookie:	Cookie of the request, constant
  * @sync:	Whether the requester sleeps, constant
- * @ended:	No answer is accepted any more
+ * @ended:	No answer is accepted any more; KDBUS_REPLY_HELD if only for now
  * @linked:	It is among the requests of the requester
  * @interrupted: The requester is not sleeping at the moment
  * @result:	How it ended
@@ -103,7 +106,7 @@ struct kdbus_reply {
 	u64 replier_id;
 	u64 cookie;
 	bool sync;
-	bool ended;
+	u8 ended;
 	bool linked;
 	bool interrupted;
 	int result;
@@ -129,6 +132,7 @@ struct kdbus_reply *kdbus_reply_find(struct kdbus_conn *requester,
 				     u64 cookie);
 bool kdbus_reply_hold(struct kdbus_reply *reply);
 void kdbus_reply_unhold(struct kdbus_reply *reply);
+void kdbus_reply_held(struct kdbus_reply *reply);
 bool kdbus_reply_answer(struct kdbus_reply *reply, struct kdbus_slice *slice,
 			struct kdbus_files *files);
 bool kdbus_reply_is_interrupted(struct kdbus_conn *requester, u64 cookie);

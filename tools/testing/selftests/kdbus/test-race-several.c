@@ -194,10 +194,65 @@ START_TEST(urgent_is_there)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------ */
+/* A request is thrown away while an answer to it is being refused */
+
+static struct conn asks, owes;
+
+/* no more messages of this user; those of the kernel still find room */
+static void fill_asks(void)
+{
+	int i, ret = 0;
+
+	conn_drain(&asks);
+	for (i = 0; i < 40 && ret == 0; i++)
+		ret = conn_send_bytes(&owes, asks.id, 1, "x", 1);
+	kt_assert_ret(ret, -ENOBUFS, "fill");
+}
+
+static void *refused_answer(void *arg)
+{
+	kt_check_ret(reply(&owes, asks.id, *(u64 *)arg), -ENOBUFS, "reply");
+	return NULL;
+}
+
+START_TEST(refused_and_dropped)
+{
+	u64 end = kt_now_ms() + RACE_MS, n = 0, was;
+	struct conn mon;
+	pthread_t t[3], r;
+
+	open_many();
+	kt_assert_ret(special_try_open(&mon, &bus, MON, NULL, 16 * KIB), 0,
+		      "a monitor");
+	kt_become(1000);
+	conn_open(&asks, &bus, RACE_POOL);
+	conn_open(&owes, &bus, RACE_POOL);
+	kt_become(0);
+	start_many(t);
+	for (; kt_go_on(end, n >= 100) && !kt->failures; conn_drain(&mon)) {
+		if (n++ % 100 == 0)
+			fill_asks();
+		kt_assert_ret(request(&asks, owes.id, n, NEVER), 0, "request");
+		was = fdinfo(&asks, "arrivals:");
+		r = kt_thread(refused_answer, &n);
+		wait_us(kt_rand(&rnd) % (TELLING_MS * 1000));
+		kt_check_ret(conn_recv_flags(&owes, KDBUS_RECV_DROP, NULL), 0,
+			     "DROP");
+		kt_join(r);
+		kt_check(fdinfo(&asks, "arrivals:") == was + 1,
+			 "%llu: nobody tells the requester", n);
+	}
+	stop_many(t);
+	kt_note("%llu requests", n);
+}
+END_TEST
+
 void suite_race_several(void)
 {
 	kt_suite("race-several");
 	kt_test(both_ends_leave);
 	kt_test(sent_is_there);
 	kt_test(urgent_is_there);
+	kt_test(refused_and_dropped);
 }
