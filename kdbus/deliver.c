@@ -174,7 +174,7 @@ static int queue_linked(struct way *way, struct kdbus_queue_entry *entry)
 	}
 
 	if (held)
-		kdbus_reply_held(way->answers);
+		kdbus_reply_settle(way->answers);
 	if (way->request)
 		kdbus_reply_start(way->request);
 	if (way->request && way->request->sync)

@@ -168,7 +168,7 @@ static struct kdbus_conn *get_requester(struct kdbus_reply *reply)
 
 	rcu_read_lock();
 	/* pairs with end_locked() and those who end replies like it */
-	if (smp_load_acquire(&reply->ended) != true &&
+	if (smp_load_acquire(&reply->state) != KDBUS_REPLY_ENDED &&
 	    kref_get_unless_zero(&reply->requester->kref))
 		conn = reply->requester;
 	rcu_read_unlock();
@@ -189,7 +189,7 @@ static bool end_locked(struct kdbus_reply *reply, int result)
 
 	WRITE_ONCE(reply->result, result);
 	/* pairs with kdbus_reply_wait() */
-	smp_store_release(&reply->ended, true);
+	smp_store_release(&reply->state, KDBUS_REPLY_ENDED);
 	kdbus_reply_disown(reply);
 
 	if (keep)
@@ -207,12 +207,12 @@ static bool end_for(struct kdbus_conn *requester, struct kdbus_reply *reply,
 	bool won, drop = false;
 
 	spin_lock(&replies->lock);
-	won = !reply->ended && reply->linked;
+	won = reply->state == KDBUS_REPLY_OPEN && reply->linked;
 	if (won) {
 		reply->slice = slice;
 		reply->files = files;
 		drop = end_locked(reply, result);
-	} else if (reply->ended == KDBUS_REPLY_HELD) {
+	} else if (reply->state == KDBUS_REPLY_HELD) {
 		/* see kdbus_reply_unhold() */
 		reply->result = result;
 	}
@@ -280,7 +280,8 @@ struct kdbus_reply *kdbus_reply_find(struct kdbus_conn *requester,
 	spin_lock(&replies->lock);
 	for (reply = kdbus_requests_first(replies, cookie); reply;
 	     reply = kdbus_requests_next(reply))
-		if (!reply->ended && reply->replier == replier)
+		if (reply->state == KDBUS_REPLY_OPEN &&
+		    reply->replier == replier)
 			break;
 	kdbus_reply_get(reply);
 	spin_unlock(&replies->lock);
@@ -293,7 +294,7 @@ struct kdbus_reply *kdbus_reply_find(struct kdbus_conn *requester,
  * @reply:	The reply, asynchronous
  *
  * Context: Any; both connections are entered, and stay so until
- * kdbus_reply_held() or kdbus_reply_unhold().
+ * kdbus_reply_settle() or kdbus_reply_unhold().
  *
  * Return: False if it has ended.
  */
@@ -303,9 +304,9 @@ bool kdbus_reply_hold(struct kdbus_reply *reply)
 	bool held;
 
 	spin_lock(&replies->lock);
-	held = !reply->ended && reply->linked;
+	held = reply->state == KDBUS_REPLY_OPEN && reply->linked;
 	if (held) {
-		WRITE_ONCE(reply->ended, KDBUS_REPLY_HELD);
+		WRITE_ONCE(reply->state, KDBUS_REPLY_HELD);
 		kdbus_reply_disown(reply);
 		kdbus_requests_del(replies, reply);
 	}
@@ -317,15 +318,15 @@ bool kdbus_reply_hold(struct kdbus_reply *reply)
 }
 
 /**
- * kdbus_reply_held() - a reply has ended while it was held
+ * kdbus_reply_settle() - end a reply that was held
  * @reply:	The reply, held; the answer is queued
  *
  * Context: Any; both connections are entered.
  */
-void kdbus_reply_held(struct kdbus_reply *reply)
+void kdbus_reply_settle(struct kdbus_reply *reply)
 {
 	/* pairs with get_requester() */
-	smp_store_release(&reply->ended, true);
+	smp_store_release(&reply->state, KDBUS_REPLY_ENDED);
 }
 
 static void put_back(struct kdbus_reply *reply, struct kdbus_replies *replies)
@@ -333,7 +334,7 @@ static void put_back(struct kdbus_reply *reply, struct kdbus_replies *replies)
 	lockdep_assert_held(&replies->lock);
 
 	kdbus_reply_get(reply);
-	WRITE_ONCE(reply->ended, false);
+	WRITE_ONCE(reply->state, KDBUS_REPLY_OPEN);
 	kdbus_requests_add(replies, reply);
 	kdbus_requests_add_deadline(replies, reply);
 	add_owed(reply, reply->replier);
@@ -355,7 +356,7 @@ void kdbus_reply_unhold(struct kdbus_reply *reply)
 	spin_lock(&replies->lock);
 	r = reply->result;
 	if (r < 0)
-		kdbus_reply_held(reply);
+		kdbus_reply_settle(reply);
 	else
 		put_back(reply, replies);
 	spin_unlock(&replies->lock);
@@ -408,7 +409,7 @@ struct kdbus_reply *kdbus_reply_resume(struct kdbus_conn *requester,
 	if (reply) {
 		reply->interrupted = false;
 		kdbus_reply_get(reply);
-		drop = reply->ended;
+		drop = reply->state == KDBUS_REPLY_ENDED;
 		if (drop)
 			kdbus_requests_del(replies, reply);
 	}
@@ -444,7 +445,7 @@ bool kdbus_reply_is_interrupted(struct kdbus_conn *requester, u64 cookie)
 static bool has_ended(const struct kdbus_reply *reply)
 {
 	/* pairs with end_locked() */
-	return smp_load_acquire(&reply->ended);
+	return smp_load_acquire(&reply->state) == KDBUS_REPLY_ENDED;
 }
 
 static int interrupt(struct kdbus_reply *reply)
@@ -453,7 +454,7 @@ static int interrupt(struct kdbus_reply *reply)
 	int r = -ERESTARTSYS;
 
 	spin_lock(&replies->lock);
-	if (reply->ended)
+	if (reply->state == KDBUS_REPLY_ENDED)
 		r = reply->result;
 	else
 		reply->interrupted = true;
@@ -498,7 +499,7 @@ void kdbus_reply_move(struct kdbus_reply *reply, struct kdbus_conn *to)
 		return;
 
 	spin_lock(&requester->replies.lock);
-	if (!reply->ended && reply->linked) {
+	if (reply->state == KDBUS_REPLY_OPEN && reply->linked) {
 		kdbus_reply_disown(reply);
 		add_owed(reply, to);
 	}

@@ -53,8 +53,17 @@ struct kdbus_conn;
 struct kdbus_files;
 struct kdbus_slice;
 
-/* neither open nor, as true, ended for good */
-#define KDBUS_REPLY_HELD	2
+/**
+ * enum kdbus_reply_state - whether an answer is accepted
+ * @KDBUS_REPLY_OPEN:	It is
+ * @KDBUS_REPLY_HELD:	Not now, as one is being queued
+ * @KDBUS_REPLY_ENDED:	Not any more
+ */
+enum kdbus_reply_state {
+	KDBUS_REPLY_OPEN,
+	KDBUS_REPLY_HELD,
+	KDBUS_REPLY_ENDED,
+};
 
 /**
  * struct kdbus_replies - what a connection expects and what it owes
@@ -83,12 +92,12 @@ struct kdbus_replies {
 /**
  * struct kdbus_reply - a reply that is owed
  * @kref:	References
- * @requester:	Who waits for it, constant; valid under RCU if not @ended
+ * @requester:	Who waits for it, constant; valid under RCU until it has ended
  * @replier:	Who owes it; guarded by the locks of both, valid while it does
  * @replier_id:	Id of who owes it, or owed it last; guarded likewise
  * @cookie:	Cookie of the request, constant
  * @sync:	Whether the requester sleeps, constant
- * @ended:	No answer is accepted any more; KDBUS_REPLY_HELD if only for now
+ * @state:	Whether an answer is accepted
  * @linked:	It is among the requests of the requester
  * @interrupted: The requester is not sleeping at the moment
  * @result:	How it ended
@@ -106,7 +115,7 @@ struct kdbus_reply {
 	u64 replier_id;
 	u64 cookie;
 	bool sync;
-	u8 ended;
+	enum kdbus_reply_state state;
 	bool linked;
 	bool interrupted;
 	int result;
@@ -132,7 +141,7 @@ struct kdbus_reply *kdbus_reply_find(struct kdbus_conn *requester,
 				     u64 cookie);
 bool kdbus_reply_hold(struct kdbus_reply *reply);
 void kdbus_reply_unhold(struct kdbus_reply *reply);
-void kdbus_reply_held(struct kdbus_reply *reply);
+void kdbus_reply_settle(struct kdbus_reply *reply);
 bool kdbus_reply_answer(struct kdbus_reply *reply, struct kdbus_slice *slice,
 			struct kdbus_files *files);
 bool kdbus_reply_is_interrupted(struct kdbus_conn *requester, u64 cookie);

@@ -171,7 +171,8 @@ int kdbus_replies_cancel(struct kdbus_conn *conn, u64 cookie)
 		spin_lock(&replies->lock);
 		for (reply = kdbus_requests_first(replies, cookie); reply;
 		     reply = kdbus_requests_next(reply))
-			if (reply->sync && !reply->ended)
+			if (reply->sync &&
+			    reply->state == KDBUS_REPLY_OPEN)
 				break;
 		kdbus_reply_get(reply);
 		spin_unlock(&replies->lock);
@@ -188,11 +189,11 @@ int kdbus_replies_cancel(struct kdbus_conn *conn, u64 cookie)
 static void give_up(struct kdbus_replies *replies, struct kdbus_reply *reply,
 		    int result)
 {
-	if (!reply->ended)
+	if (reply->state == KDBUS_REPLY_OPEN)
 		kdbus_reply_disown(reply);
 	WRITE_ONCE(reply->result, result);
 	/* pairs with kdbus_reply_wait() */
-	smp_store_release(&reply->ended, true);
+	smp_store_release(&reply->state, KDBUS_REPLY_ENDED);
 	kdbus_requests_del(replies, reply);
 }
 
