@@ -135,7 +135,7 @@ static struct kdbus_bus *bus_alloc(void)
 	INIT_LIST_HEAD(&bus->monitors);
 	INIT_LIST_HEAD(&bus->events);
 	kdbus_policy_db_init(&bus->policy);
-	xa_init(&bus->conns);
+	xa_init_flags(&bus->conns, XA_FLAGS_ACCOUNT);
 	return bus;
 }
 

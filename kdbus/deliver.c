@@ -350,8 +350,8 @@ static int deliver_to(struct way *way, struct kdbus_message *m)
 	if (r < 0)
 		return r;
 
-	/* it looked like a call that comes back */
-	if (m->files && !m->files->user) {
+	/* it looked like a call that comes back, or this is the next owner */
+	if (m->files) {
 		r = kdbus_files_charge(m->files, way->src->person);
 		if (r < 0)
 			return r;

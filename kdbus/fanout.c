@@ -200,6 +200,7 @@ void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m)
 		.unlimited	= !user,
 		.seq		= &bus->domain->msg_seq,
 	};
+	bool sent;
 	int r;
 
 	mutex_lock(&bus->lock);
@@ -208,12 +209,13 @@ void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m)
 
 	if (r == 0 && b.f.n > 0 && kdbus_message_snapshot(m) == 0)
 		write_all(&b.f, m, user);
-	if (kdbus_conn_enter(src)) {
+	sent = kdbus_conn_enter(src);
+	if (sent) {
 		queue_all(&b.f, bus, &how);
 		kdbus_conn_leave(src);
 	}
 
-	release(&b.f, true);
+	release(&b.f, sent);
 }
 
 struct telling {

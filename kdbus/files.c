@@ -26,17 +26,21 @@ struct kdbus_files *kdbus_files_new(unsigned int max)
 	return kvzalloc(struct_size(files, slots, max), KDBUS_GFP_CALLER);
 }
 
-static void count_files(struct kdbus_files *files, struct kdbus_user *user)
+static bool count_up_to(atomic_t *count, unsigned int n, unsigned long max)
 {
-	if (!user)
-		return;
-	files->user = kdbus_user_get(user);
-	atomic_add(files->n, &user->files);
+	int old = atomic_read(count);
+
+	do {
+		if (old + n > max)
+			return false;
+	} while (!atomic_try_cmpxchg(count, &old, old + n));
+
+	return true;
 }
 
 /**
  * kdbus_files_charge() - count files for who sends them
- * @files:	The files
+ * @files:	The files; if they count already, nothing happens
  * @user:	The user
  *
  * Until they are freed. Documentation/kdbus.txt, section 12.1.
@@ -45,23 +49,44 @@ static void count_files(struct kdbus_files *files, struct kdbus_user *user)
  */
 int kdbus_files_charge(struct kdbus_files *files, struct kdbus_user *user)
 {
-	if (atomic_read(&user->files) + files->n > rlimit(RLIMIT_NOFILE) &&
-	    !capable(CAP_SYS_RESOURCE))
-		return -ETOOMANYREFS;
+	if (files->counted)
+		return 0;
 
-	count_files(files, user);
+	if (!count_up_to(&user->files, files->n, rlimit(RLIMIT_NOFILE))) {
+		if (!capable(CAP_SYS_RESOURCE))
+			return -ETOOMANYREFS;
+		atomic_add(files->n, &user->files);
+	}
+
+	if (!files->user)
+		files->user = kdbus_user_get(user);
+	files->counted = true;
 	return 0;
+}
+
+/* what was counted for a message is for its first copy */
+static void count_clone(struct kdbus_files *clone, struct kdbus_files *files)
+{
+	if (!files->user)
+		return;
+
+	kdbus_user_get(clone->user);
+	if (!files->counted)
+		atomic_add(clone->n, &clone->user->files);
+	files->counted = false;
+	clone->counted = true;
 }
 
 /**
  * kdbus_files_clone() - the same files for another receiver
- * @files:	The files
+ * @files:	The files; they need to be charged for each further copy that is
+ *		to be refused if it is too much
  *
  * Context: May sleep.
  *
  * Return: The files, with references of their own, or NULL.
  */
-struct kdbus_files *kdbus_files_clone(const struct kdbus_files *files)
+struct kdbus_files *kdbus_files_clone(struct kdbus_files *files)
 {
 	struct kdbus_files *clone;
 	unsigned int i;
@@ -73,7 +98,7 @@ struct kdbus_files *kdbus_files_clone(const struct kdbus_files *files)
 	memcpy(clone, files, struct_size(files, slots, files->n));
 	for (i = 0; i < clone->n; i++)
 		get_file(clone->slots[i].file);
-	count_files(clone, files->user);
+	count_clone(clone, files);
 	return clone;
 }
 
@@ -92,7 +117,7 @@ void kdbus_files_free(struct kdbus_files *files)
 
 	for (i = 0; i < files->n; i++)
 		fput(files->slots[i].file);
-	if (files->user)
+	if (files->counted)
 		atomic_sub(files->n, &files->user->files);
 	kdbus_user_put(files->user);
 	kvfree(files);

@@ -42,6 +42,7 @@ struct kdbus_file_slot {
 /**
  * struct kdbus_files - files in flight
  * @user:	Whom they count for, with a reference, or NULL
+ * @counted:	Whether they count
  * @n:		How many there are
  * @first_fd:	Which is the first that belongs to the FDS item
  * @n_fds:	How many of them belong there
@@ -49,6 +50,7 @@ struct kdbus_file_slot {
  */
 struct kdbus_files {
 	struct kdbus_user *user;
+	bool counted;
 	unsigned int n;
 	unsigned int first_fd;
 	unsigned int n_fds;
@@ -67,7 +69,7 @@ static inline struct kdbus_file_slot *kdbus_files_slot(struct kdbus_files *f,
 
 struct kdbus_files *kdbus_files_new(unsigned int max);
 int kdbus_files_charge(struct kdbus_files *files, struct kdbus_user *user);
-struct kdbus_files *kdbus_files_clone(const struct kdbus_files *files);
+struct kdbus_files *kdbus_files_clone(struct kdbus_files *files);
 void kdbus_files_free(struct kdbus_files *files);
 int kdbus_files_reserve(struct kdbus_files *files);
 void kdbus_files_cancel(struct kdbus_files *files);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cast.h"
@@ -544,6 +545,86 @@ START_TEST(half_of_a_pool)
 }
 END_TEST
 
+/* as who has no privilege, 100 descriptors in flight */
+static void start_files(struct duel *d)
+{
+	struct rlimit lim = { .rlim_cur = 100, .rlim_max = 100 };
+
+	bus_make(&d->bus, 0);
+	conn_open(&d->a, &d->bus, POOL);
+	kt_assert_ret(conn_try_open(&d->b, &d->bus, KDBUS_HELLO_ACCEPT_FD,
+				    POOL), 0, "HELLO");
+	kt_assert(!setrlimit(RLIMIT_NOFILE, &lim), "setrlimit: %m");
+}
+
+static int send_files(struct duel *d, unsigned int n)
+{
+	int fds[60] = { 0 };
+	struct blob m;
+
+	msg_init(&m, d->b.id, 1);
+	msg_fds(&m, fds, n);
+	return conn_send(&d->a, &m);
+}
+
+static int send_60(struct duel *d, int who)
+{
+	(void)who;
+	return send_files(d, 60);
+}
+
+static int send_50(struct duel *d, int who)
+{
+	(void)who;
+	return send_files(d, 50);
+}
+
+static unsigned int drop_all(struct conn *c)
+{
+	unsigned int n = 0;
+
+	while (!conn_recv_flags(c, KDBUS_RECV_DROP, NULL))
+		n++;
+	return n;
+}
+
+/* two that do not fit together: one of them */
+START_TEST(files_limit)
+{
+	struct duel *d;
+
+	kt_drop_caps();
+	d = duel_start(2, send_60);
+	start_files(d);
+	while (duel_on(d)) {
+		duel_round(d);
+		check_one_wins(d, ETOOMANYREFS, ETOOMANYREFS);
+		kt_check(drop_all(&d->b) == 1, "messages");
+	}
+	duel_end(d);
+	kt_note("%u rounds", d->rounds);
+}
+END_TEST
+
+/* two that just fit: both, as none is counted twice on its way */
+START_TEST(files_fit)
+{
+	struct duel *d;
+
+	kt_drop_caps();
+	d = duel_start(2, send_50);
+	start_files(d);
+	while (duel_on(d)) {
+		duel_round(d);
+		kt_check(!d->ret[0] && !d->ret[1], "%s and %s",
+			 kt_err(d->ret[0]), kt_err(d->ret[1]));
+		kt_check(drop_all(&d->b) == 2, "messages");
+	}
+	duel_end(d);
+	kt_note("%u rounds", d->rounds);
+}
+END_TEST
+
 void suite_race(void)
 {
 	kt_suite("race");
@@ -561,4 +642,6 @@ void suite_race(void)
 	kt_test(bus_limit);
 	kt_test(connection_limit);
 	kt_test(half_of_a_pool);
+	kt_test(files_limit);
+	kt_test(files_fit);
 }
