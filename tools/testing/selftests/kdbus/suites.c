@@ -32,6 +32,7 @@ void (*const kt_suites[])(void) = {
 	suite_poll,
 	suite_teardown,
 	suite_race,
+	suite_race_limit,
 	suite_flip,
 	suite_traffic,
 	suite_slow,

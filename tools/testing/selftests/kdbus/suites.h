@@ -32,6 +32,7 @@ void suite_payer(void);
 void suite_poll(void);
 void suite_teardown(void);
 void suite_race(void);
+void suite_race_limit(void);
 void suite_flip(void);
 void suite_traffic(void);
 void suite_slow(void);
