@@ -434,7 +434,8 @@ static int deliver_way(struct way *way, struct kdbus_message *m,
 	m->numbered = r == 0;
 	if (r == 0 && is_sync(m)) {
 		/* the receiver has it, and may be done with it long before */
-		kdbus_message_release(m);
+		if (m->files || m->data)
+			kdbus_message_release(m);
 		r = wait_for_answer(way->request, cmd);
 	}
 
