@@ -27,7 +27,7 @@
  *         &struct kdbus_users.lock
  *   mmap_lock
  *     &struct kdbus_pages.lock	pages and page tables of a pool
- *       &struct kdbus_pool.lock	slices (spinlock)
+ *       &struct kdbus_space.lock	slices (spinlock)
  *   &struct kdbus_policy_db.lock	updates of policy
  *   &struct kdbus_bus.flush	order of events
  *     &struct kdbus_bus.lock	names, matches, monitors, events

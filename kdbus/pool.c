@@ -5,75 +5,16 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
-#include "item.h"
-#include "limits.h"
-#include "memcg.h"
 #include "pool.h"
 
 static struct kmem_cache *kdbus_pool_cache;
-static struct kmem_cache *kdbus_slice_cache;
-
-/*
- * One unused slice is kept: whoever takes a part of a free one needs it, and
- * whoever gives that part back, too.
- */
-static void keep_spare(struct kdbus_pool *pool, struct kdbus_slice *slice)
-{
-	lockdep_assert_held(&pool->lock);
-
-	if (pool->spare)
-		kmem_cache_free(kdbus_slice_cache, slice);
-	else
-		pool->spare = slice;
-}
-
-/* drops the lock, so anything may be different afterwards */
-static bool get_spare(struct kdbus_pool *pool)
-	__must_hold(&pool->lock)
-{
-	struct kdbus_slice *slice;
-
-	lockdep_assert_held(&pool->lock);
-
-	spin_unlock(&pool->lock);
-	slice = kdbus_memcg_alloc(pool->pages.frames.memcg, kdbus_slice_cache);
-	if (slice)
-		slice->pool = pool;
-	spin_lock(&pool->lock);
-
-	if (slice)
-		keep_spare(pool, slice);
-	return slice;
-}
-
-static void insert_free(struct kdbus_pool *pool, struct kdbus_slice *slice)
-{
-	struct rb_node **link = &pool->free.rb_node, *parent = NULL;
-	struct kdbus_slice *pos;
-
-	lockdep_assert_held(&pool->lock);
-
-	while (*link) {
-		parent = *link;
-		pos = rb_entry(parent, struct kdbus_slice, rb);
-		if (slice->size < pos->size ||
-		    (slice->size == pos->size && slice->offset < pos->offset))
-			link = &parent->rb_left;
-		else
-			link = &parent->rb_right;
-	}
-
-	slice->busy = false;
-	rb_link_node(&slice->rb, parent, link);
-	rb_insert_color(&slice->rb, &pool->free);
-}
 
 static void insert_busy(struct kdbus_pool *pool, struct kdbus_slice *slice)
 {
 	struct rb_node **link = &pool->busy.rb_node, *parent = NULL;
 	struct kdbus_slice *pos;
 
-	lockdep_assert_held(&pool->lock);
+	lockdep_assert_held(&pool->space.lock);
 
 	while (*link) {
 		parent = *link;
@@ -82,7 +23,6 @@ static void insert_busy(struct kdbus_pool *pool, struct kdbus_slice *slice)
 						     &parent->rb_right;
 	}
 
-	slice->busy = true;
 	rb_link_node(&slice->rb, parent, link);
 	rb_insert_color(&slice->rb, &pool->busy);
 }
@@ -92,7 +32,7 @@ static struct kdbus_slice *find_busy(struct kdbus_pool *pool, u64 offset)
 	struct rb_node *node = pool->busy.rb_node;
 	struct kdbus_slice *pos;
 
-	lockdep_assert_held(&pool->lock);
+	lockdep_assert_held(&pool->space.lock);
 
 	while (node) {
 		pos = rb_entry(node, struct kdbus_slice, rb);
@@ -102,122 +42,6 @@ static struct kdbus_slice *find_busy(struct kdbus_pool *pool, u64 offset)
 	}
 
 	return NULL;
-}
-
-/* the smallest free slice that fits, the lowest of equals */
-static struct kdbus_slice *find_free(struct kdbus_pool *pool, size_t size)
-{
-	struct rb_node *node = pool->free.rb_node;
-	struct kdbus_slice *pos, *best = NULL;
-
-	lockdep_assert_held(&pool->lock);
-
-	while (node) {
-		pos = rb_entry(node, struct kdbus_slice, rb);
-		if (size <= pos->size) {
-			best = pos;
-			node = node->rb_left;
-		} else {
-			node = node->rb_right;
-		}
-	}
-
-	return best;
-}
-
-/* pages that are there and in no slice, give or take partly used ones */
-static unsigned long unused_pages(const struct kdbus_pool *pool)
-{
-	unsigned long used = (pool->size - pool->free_bytes) >> PAGE_SHIFT;
-	unsigned long resident = READ_ONCE(pool->pages.frames.resident);
-
-	return resident > used ? resident - used : 0;
-}
-
-static void trim_later(struct kdbus_pool *pool, unsigned long unused)
-{
-	lockdep_assert_held(&pool->lock);
-
-	if (delayed_work_pending(&pool->trim))
-		return;
-	pool->unused_low = unused;
-	queue_delayed_work(system_wq, &pool->trim, HZ);
-}
-
-static void schedule_trim(struct kdbus_pool *pool)
-{
-	unsigned long unused = unused_pages(pool);
-
-	lockdep_assert_held(&pool->lock);
-
-	if (unused > KDBUS_POOL_HOT_PAGES)
-		mod_delayed_work(system_wq, &pool->trim, 0);
-	else if (unused > KDBUS_POOL_KEEP_PAGES)
-		trim_later(pool, unused);
-}
-
-/* one message may take half of what is left */
-static int check_share(size_t want, size_t have)
-{
-	if (want <= have && want > have / 2)
-		return -EXFULL;
-	return 0;
-}
-
-/* what is left of a free slice becomes one of its own */
-static void split(struct kdbus_pool *pool, struct kdbus_slice *slice,
-		  size_t size)
-{
-	struct kdbus_slice *rest = pool->spare;
-
-	pool->spare = NULL;
-	rest->offset = slice->offset + size;
-	rest->size = slice->size - size;
-	list_add(&rest->entry, &slice->entry);
-	insert_free(pool, rest);
-	slice->size = size;
-}
-
-/* a free slice, with a spare one at hand for what will be left of it */
-static struct kdbus_slice *find_room(struct kdbus_pool *pool, size_t want,
-				     bool share)
-{
-	size_t size = KDBUS_ALIGN8(want);
-	struct kdbus_slice *slice;
-	int r;
-
-	/* what was found before the lock was dropped may be gone */
-	do {
-		r = share ? check_share(want, pool->free_bytes) : 0;
-		if (r < 0)
-			return ERR_PTR(r);
-		slice = find_free(pool, size);
-		if (!slice)
-			break;
-		if (slice->size == size || pool->spare)
-			return slice;
-	} while (get_spare(pool));
-
-	return ERR_PTR(-ENOBUFS);
-}
-
-static struct kdbus_slice *carve(struct kdbus_pool *pool, size_t want,
-				 bool share)
-{
-	struct kdbus_slice *slice = find_room(pool, want, share);
-	size_t size = KDBUS_ALIGN8(want);
-
-	if (IS_ERR(slice))
-		return slice;
-
-	rb_erase(&slice->rb, &pool->free);
-	if (slice->size > size)
-		split(pool, slice, size);
-	slice->public = false;
-	insert_busy(pool, slice);
-	WRITE_ONCE(pool->free_bytes, pool->free_bytes - size);
-	pool->unused_low = min(pool->unused_low, unused_pages(pool));
-	return slice;
 }
 
 /**
@@ -240,9 +64,13 @@ struct kdbus_slice *kdbus_pool_alloc(struct kdbus_pool *pool, size_t size,
 	struct kdbus_slice *slice;
 	int r;
 
-	spin_lock(&pool->lock);
-	slice = carve(pool, size, share);
-	spin_unlock(&pool->lock);
+	spin_lock(&pool->space.lock);
+	slice = kdbus_space_take(&pool->space, size, share);
+	if (!IS_ERR(slice)) {
+		insert_busy(pool, slice);
+		kdbus_trim_note(&pool->trim);
+	}
+	spin_unlock(&pool->space.lock);
 
 	if (IS_ERR(slice))
 		return slice;
@@ -256,57 +84,13 @@ struct kdbus_slice *kdbus_pool_alloc(struct kdbus_pool *pool, size_t size,
 	return slice;
 }
 
-/**
- * kdbus_pool_left() - how much of a pool is in no slice
- * @pool:	The pool
- *
- * Return: Bytes at the moment, not necessarily in one piece.
- */
-size_t kdbus_pool_left(const struct kdbus_pool *pool)
+static void give_back(struct kdbus_pool *pool, struct kdbus_slice *slice)
 {
-	return READ_ONCE(pool->free_bytes);
-}
-
-static void merge_next(struct kdbus_pool *pool, struct kdbus_slice *slice)
-{
-	struct kdbus_slice *next;
-
-	if (list_is_last(&slice->entry, &pool->slices))
-		return;
-	next = list_next_entry(slice, entry);
-	if (next->busy)
-		return;
-
-	rb_erase(&next->rb, &pool->free);
-	list_del(&next->entry);
-	slice->size += next->size;
-	keep_spare(pool, next);
-}
-
-static void free_locked(struct kdbus_pool *pool, struct kdbus_slice *slice)
-{
-	struct kdbus_slice *prev;
-
-	lockdep_assert_held(&pool->lock);
+	lockdep_assert_held(&pool->space.lock);
 
 	rb_erase(&slice->rb, &pool->busy);
-	slice->busy = false;
-	WRITE_ONCE(pool->free_bytes, pool->free_bytes + slice->size);
-
-	merge_next(pool, slice);
-	if (!list_is_first(&slice->entry, &pool->slices)) {
-		prev = list_prev_entry(slice, entry);
-		if (!prev->busy) {
-			rb_erase(&prev->rb, &pool->free);
-			slice->offset = prev->offset;
-			slice->size += prev->size;
-			list_del(&prev->entry);
-			keep_spare(pool, prev);
-		}
-	}
-	insert_free(pool, slice);
-
-	schedule_trim(pool);
+	kdbus_space_give(&pool->space, slice);
+	kdbus_trim_check(&pool->trim);
 }
 
 /**
@@ -323,9 +107,9 @@ void kdbus_slice_free(struct kdbus_slice *slice)
 		return;
 
 	pool = slice->pool;
-	spin_lock(&pool->lock);
-	free_locked(pool, slice);
-	spin_unlock(&pool->lock);
+	spin_lock(&pool->space.lock);
+	give_back(pool, slice);
+	spin_unlock(&pool->space.lock);
 }
 
 /**
@@ -336,9 +120,9 @@ void kdbus_slice_free(struct kdbus_slice *slice)
  */
 void kdbus_slice_publish(struct kdbus_slice *slice)
 {
-	spin_lock(&slice->pool->lock);
+	spin_lock(&slice->pool->space.lock);
 	slice->public = true;
-	spin_unlock(&slice->pool->lock);
+	spin_unlock(&slice->pool->space.lock);
 }
 
 static struct kdbus_slice *find_public(struct kdbus_pool *pool, u64 offset)
@@ -363,9 +147,9 @@ int kdbus_pool_check(struct kdbus_pool *pool, u64 offset)
 {
 	int r;
 
-	spin_lock(&pool->lock);
+	spin_lock(&pool->space.lock);
 	r = PTR_ERR_OR_ZERO(find_public(pool, offset));
-	spin_unlock(&pool->lock);
+	spin_unlock(&pool->space.lock);
 
 	return r;
 }
@@ -386,71 +170,13 @@ int kdbus_pool_free(struct kdbus_pool *pool, u64 offset)
 {
 	struct kdbus_slice *slice;
 
-	spin_lock(&pool->lock);
+	spin_lock(&pool->space.lock);
 	slice = find_public(pool, offset);
 	if (!IS_ERR(slice))
-		free_locked(pool, slice);
-	spin_unlock(&pool->lock);
+		give_back(pool, slice);
+	spin_unlock(&pool->space.lock);
 
 	return PTR_ERR_OR_ZERO(slice);
-}
-
-/**
- * kdbus_slice_window() - a part of a slice that can be written in one go
- * @slice:	The slice, owned by the caller
- * @offset:	Where it begins, relative to the slice
- * @size:	Bytes wanted, not 0; set to how many there are
- *
- * Return: Where it is in the kernel's memory.
- */
-void *kdbus_slice_window(struct kdbus_slice *slice, size_t offset,
-			 size_t *size)
-{
-	return kdbus_pages_window(&slice->pool->pages, slice->offset + offset,
-				  size);
-}
-
-/**
- * kdbus_slice_write() - write bytes of the kernel into a slice
- * @slice:	The slice, owned by the caller
- * @offset:	Where to, relative to the slice
- * @src:	What
- * @size:	How much
- */
-void kdbus_slice_write(struct kdbus_slice *slice, size_t offset,
-		       const void *src, size_t size)
-{
-	kdbus_pages_write(&slice->pool->pages, slice->offset + offset, src,
-			  size);
-}
-
-/**
- * kdbus_slice_write_user() - write bytes from the memory of the caller
- * @slice:	The slice, owned by the caller
- * @offset:	Where to, relative to the slice
- * @src:	What
- * @size:	How much
- *
- * Context: May sleep, for as long as user space likes: no locks may be held.
- *
- * Return: 0, or -EFAULT if @src cannot be read.
- */
-int kdbus_slice_write_user(struct kdbus_slice *slice, size_t offset,
-			   const void __user *src, size_t size)
-{
-	return kdbus_pages_write_user(&slice->pool->pages,
-				      slice->offset + offset, src, size);
-}
-
-/**
- * kdbus_slice_copy() - copy a slice
- * @dst:	Where to, at least as large, owned by the caller
- * @src:	What, owned by the caller
- */
-void kdbus_slice_copy(struct kdbus_slice *dst, const struct kdbus_slice *src)
-{
-	kdbus_pages_copy(&dst->pool->pages, dst->offset, &src->pool->pages,
-			 src->offset, src->size);
 }
 
 /**
@@ -480,11 +206,11 @@ void kdbus_pool_show(struct kdbus_pool *pool, struct seq_file *m)
 {
 	size_t used;
 
-	spin_lock(&pool->lock);
-	used = pool->size - pool->free_bytes;
-	spin_unlock(&pool->lock);
+	spin_lock(&pool->space.lock);
+	used = pool->space.size - pool->space.free_bytes;
+	spin_unlock(&pool->space.lock);
 
-	seq_printf(m, "pool-size:\t%zu\n", pool->size);
+	seq_printf(m, "pool-size:\t%zu\n", pool->space.size);
 	seq_printf(m, "pool-used:\t%zu\n", used);
 	seq_printf(m, "pool-resident:\t%lu\n",
 		   READ_ONCE(pool->pages.frames.resident) << PAGE_SHIFT);
@@ -492,152 +218,25 @@ void kdbus_pool_show(struct kdbus_pool *pool, struct seq_file *m)
 		   (long long)atomic64_read(&pool->pages.copied));
 }
 
-/*
- * Detach a batch of pages from free slices, but not the first @keep: those that
- * will be used first, which lie low in the smallest slices. Slices smaller than
- * a page hold no page of their own.
- */
-static void detach_unused(struct kdbus_pool *pool, unsigned long keep,
-			  struct kdbus_frames_batch *batch)
-{
-	struct kdbus_slice *slice = find_free(pool, PAGE_SIZE);
-	unsigned long first, end;
-	struct rb_node *node;
-
-	lockdep_assert_held(&pool->lock);
-
-	for (node = slice ? &slice->rb : NULL; node && !batch->n;
-	     node = rb_next(node)) {
-		slice = rb_entry(node, struct kdbus_slice, rb);
-		first = DIV_ROUND_UP(slice->offset, PAGE_SIZE);
-		end = (slice->offset + slice->size) >> PAGE_SHIFT;
-		if (first < end)
-			kdbus_frames_take(&pool->pages.frames, first, end - 1,
-					  &keep, batch);
-	}
-}
-
-/* returns whether it is worth coming back */
-static bool trim_some(struct kdbus_pool *pool, unsigned long keep)
-{
-	struct kdbus_frames_batch batch = { .n = 0 };
-
-	mutex_lock(&pool->pages.lock);
-	spin_lock(&pool->lock);
-	detach_unused(pool, keep, &batch);
-	spin_unlock(&pool->lock);
-	kdbus_pages_drop(&pool->pages, &batch);
-	mutex_unlock(&pool->pages.lock);
-
-	return batch.n > 0;
-}
-
-static void pool_trim(struct work_struct *work)
-{
-	struct kdbus_pool *pool = container_of(to_delayed_work(work),
-					       struct kdbus_pool, trim);
-	unsigned long unused, keep;
-
-	spin_lock(&pool->lock);
-	unused = unused_pages(pool);
-	/* what was in use at some time since may be needed again */
-	keep = unused - min(unused, pool->unused_low);
-	keep = clamp_t(unsigned long, keep, KDBUS_POOL_KEEP_PAGES,
-		       KDBUS_POOL_HOT_PAGES);
-	spin_unlock(&pool->lock);
-
-	while (trim_some(pool, keep))
-		cond_resched();
-
-	/* if nothing was kept, what is left is in use, be it in part */
-	spin_lock(&pool->lock);
-	if (keep > KDBUS_POOL_KEEP_PAGES)
-		trim_later(pool, unused_pages(pool));
-	spin_unlock(&pool->lock);
-}
-
 /* a page came that is in no slice */
 static void pool_grown(void *owner)
 {
 	struct kdbus_pool *pool = owner;
 
-	spin_lock(&pool->lock);
-	schedule_trim(pool);
-	spin_unlock(&pool->lock);
+	spin_lock(&pool->space.lock);
+	kdbus_trim_check(&pool->trim);
+	spin_unlock(&pool->space.lock);
 }
 
 /* the file is closed and nothing maps it any more */
 static void pool_release(void *owner)
 {
 	struct kdbus_pool *pool = owner;
-	struct kdbus_slice *slice, *tmp;
 
-	cancel_delayed_work_sync(&pool->trim);
-	list_for_each_entry_safe(slice, tmp, &pool->slices, entry)
-		kmem_cache_free(kdbus_slice_cache, slice);
-	if (pool->spare)
-		kmem_cache_free(kdbus_slice_cache, pool->spare);
+	kdbus_trim_exit(&pool->trim);
+	kdbus_space_exit(&pool->space);
 	kdbus_pages_exit(&pool->pages);
 	kmem_cache_free(kdbus_pool_cache, pool);
-}
-
-/**
- * kdbus_pool_new() - make a pool
- * @size:	Bytes in it, a multiple of the page size and not 0
- * @name:	What mappings are called
- *
- * Its memory will be paid for by the memory cgroup of the caller.
- * Documentation/kdbus.txt, section 9.1.
- *
- * Context: May sleep.
- *
- * Return: The pool, to be given up with kdbus_pool_put(), or an error pointer:
- * -EINVAL if it is too large, -ENOMEM.
- */
-struct kdbus_pool *kdbus_pool_new(u64 size, const char *name)
-{
-	struct kdbus_slice *slice;
-	struct kdbus_pool *pool;
-	int r;
-
-	if (size > SIZE_MAX)
-		return ERR_PTR(-EINVAL);
-
-	pool = kmem_cache_zalloc(kdbus_pool_cache, GFP_KERNEL_ACCOUNT);
-	slice = kmem_cache_zalloc(kdbus_slice_cache, GFP_KERNEL_ACCOUNT);
-	if (!pool || !slice) {
-		r = -ENOMEM;
-		goto err;
-	}
-
-	spin_lock_init(&pool->lock);
-	pool->size = size;
-	pool->free_bytes = size;
-	pool->free = RB_ROOT;
-	pool->busy = RB_ROOT;
-	INIT_LIST_HEAD(&pool->slices);
-	INIT_DELAYED_WORK(&pool->trim, pool_trim);
-
-	r = kdbus_pages_init(&pool->pages, size, name, pool, pool_grown,
-			     pool_release);
-	if (r < 0)
-		goto err;
-
-	slice->pool = pool;
-	slice->size = size;
-	spin_lock(&pool->lock);
-	list_add(&slice->entry, &pool->slices);
-	insert_free(pool, slice);
-	spin_unlock(&pool->lock);
-
-	return pool;
-
-err:
-	if (slice)
-		kmem_cache_free(kdbus_slice_cache, slice);
-	if (pool)
-		kmem_cache_free(kdbus_pool_cache, pool);
-	return ERR_PTR(r);
 }
 
 /**
@@ -655,6 +254,50 @@ void kdbus_pool_put(struct kdbus_pool *pool)
 }
 
 /**
+ * kdbus_pool_new() - make a pool
+ * @size:	Bytes in it, a multiple of the page size and not 0
+ * @name:	What mappings are called
+ *
+ * Its memory will be paid for by the memory cgroup of the caller.
+ * Documentation/kdbus.txt, section 9.1.
+ *
+ * Context: May sleep.
+ *
+ * Return: The pool, to be given up with kdbus_pool_put(), or an error pointer:
+ * -EINVAL if it is too large, -ENOMEM.
+ */
+struct kdbus_pool *kdbus_pool_new(u64 size, const char *name)
+{
+	struct kdbus_pool *pool;
+	int r;
+
+	if (size > SIZE_MAX)
+		return ERR_PTR(-EINVAL);
+
+	pool = kmem_cache_zalloc(kdbus_pool_cache, GFP_KERNEL_ACCOUNT);
+	if (!pool)
+		return ERR_PTR(-ENOMEM);
+
+	r = kdbus_pages_init(&pool->pages, size, name, pool, pool_grown,
+			     pool_release);
+	if (r < 0) {
+		kmem_cache_free(kdbus_pool_cache, pool);
+		return ERR_PTR(r);
+	}
+
+	pool->busy = RB_ROOT;
+	kdbus_trim_init(&pool->trim, &pool->space, &pool->pages);
+	r = kdbus_space_init(&pool->space, pool, size,
+			     pool->pages.frames.memcg);
+	if (r < 0) {
+		kdbus_pool_put(pool);
+		return ERR_PTR(r);
+	}
+
+	return pool;
+}
+
+/**
  * kdbus_pool_module_init() - prepare for pools
  *
  * Context: May sleep.
@@ -663,17 +306,21 @@ void kdbus_pool_put(struct kdbus_pool *pool)
  */
 int kdbus_pool_module_init(void)
 {
+	int r;
+
+	r = kdbus_space_module_init();
+	if (r < 0)
+		return r;
+
 	kdbus_pool_cache = kmem_cache_create(KBUILD_MODNAME "_pool",
 					     sizeof(struct kdbus_pool), 0, 0,
 					     NULL);
-	kdbus_slice_cache = kmem_cache_create(KBUILD_MODNAME "_slice",
-					      sizeof(struct kdbus_slice), 0, 0,
-					      NULL);
-	if (kdbus_pool_cache && kdbus_slice_cache)
-		return 0;
+	if (!kdbus_pool_cache) {
+		kdbus_space_module_exit();
+		return -ENOMEM;
+	}
 
-	kdbus_pool_module_exit();
-	return -ENOMEM;
+	return 0;
 }
 
 /**
@@ -683,6 +330,6 @@ int kdbus_pool_module_init(void)
  */
 void kdbus_pool_module_exit(void)
 {
-	kmem_cache_destroy(kdbus_slice_cache);
 	kmem_cache_destroy(kdbus_pool_cache);
+	kdbus_space_module_exit();
 }
