@@ -11,6 +11,7 @@
 #include "hello.h"
 #include "limits.h"
 #include "meta.h"
+#include "name-cmd.h"
 #include "notify.h"
 #include "policy-db.h"
 #include "pool.h"

@@ -9,12 +9,6 @@
  * it has exactly one owner, connections that wait for it in order, and possibly
  * an activator, which owns it whenever nobody else does.
  *
- * When an owner lets go of a name, by releasing it or by disconnecting, the
- * first who waits gets it; else the activator, together with the messages that
- * were sent to this name and not received yet; else the name ceases to exist.
- * When somebody acquires a name from its activator, all messages that have
- * waited there move along.
- *
  * A sender looks the owner up without a lock, writes its message, and queues it
  * only if the owner is still the owner; else it begins again. To make that
  * exact, the owner changes only under the lock of the owner's queue. While
@@ -34,7 +28,6 @@
 #include <linux/types.h>
 
 struct kdbus_bus;
-struct kdbus_cmd;
 struct kdbus_conn;
 struct kdbus_name_set;
 
@@ -122,12 +115,11 @@ struct kdbus_conn *kdbus_name_owner(struct kdbus_bus *bus,
 				    const struct kdbus_name_entry *entry);
 void kdbus_name_put(struct kdbus_name_entry *entry);
 
-int kdbus_name_acquire(struct kdbus_conn *conn, const char *name, u64 *flags);
-int kdbus_name_activate(struct kdbus_conn *conn, const char *name);
-int kdbus_name_release(struct kdbus_conn *conn, const char *name);
-void kdbus_names_drop(struct kdbus_conn *conn);
-
-int kdbus_cmd_name_acquire(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
-int kdbus_cmd_name_release(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
+struct kdbus_name_entry *kdbus_name_new(const char *name);
+int kdbus_name_insert(struct kdbus_bus *bus, struct kdbus_name_entry *entry,
+		      struct kdbus_conn *owner);
+void kdbus_name_remove(struct kdbus_bus *bus, struct kdbus_name_entry *entry);
+struct kdbus_name_entry *kdbus_name_lookup(struct kdbus_bus *bus,
+					   const char *name);
 
 #endif
