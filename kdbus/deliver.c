@@ -2,8 +2,8 @@
 #include <linux/err.h>
 #include <linux/sched/signal.h>
 
+#include "answer.h"
 #include "bus.h"
-#include "cmd.h"
 #include "conn.h"
 #include "copy.h"
 #include "deliver.h"
@@ -13,7 +13,6 @@
 #include "message.h"
 #include "names.h"
 #include "policy.h"
-#include "pool.h"
 #include "queue.h"
 #include "reply.h"
 
@@ -248,80 +247,6 @@ static int deliver_queued(struct way *way, struct kdbus_message *m)
 	return r;
 }
 
-/* what is in no queue has a number, too */
-static u64 number_answer(const struct way *way, struct kdbus_slice *slice,
-			 size_t stamp)
-{
-	u64 seq = atomic64_inc_return(&way->src->bus->domain->msg_seq);
-
-	if (stamp)
-		kdbus_slice_write(slice, stamp, &seq, sizeof(seq));
-	return seq;
-}
-
-static bool answer(struct way *way, struct kdbus_slice *slice, size_t stamp,
-		   struct kdbus_files *files)
-{
-	const struct kdbus_queue_push how = { .unlimited = way->src->capable };
-	struct kdbus_bus *bus = way->src->bus;
-	bool ok;
-	u64 seq;
-
-	if (!way->copies.n) {
-		number_answer(way, slice, stamp);
-		return kdbus_reply_answer(way->answers, slice, files);
-	}
-
-	mutex_lock(&bus->broadcast);
-	seq = number_answer(way, slice, stamp);
-	ok = kdbus_reply_answer(way->answers, slice, files);
-	if (ok)
-		kdbus_monitors_commit(&way->copies, bus, &how, seq);
-	mutex_unlock(&bus->broadcast);
-
-	return ok;
-}
-
-/* Documentation/kdbus.txt, section 14.3 */
-static int deliver_answer(struct way *way, struct kdbus_message *m)
-{
-	struct kdbus_files *files = NULL;
-	struct kdbus_slice *slice;
-	int r = -ECONNRESET;
-	size_t stamp;
-
-	if (m->fds && !(way->dst->flags & KDBUS_HELLO_ACCEPT_FD))
-		return -ECOMM;
-
-	slice = kdbus_copy_slice(m, way->dst, way->want, &stamp);
-	if (IS_ERR(slice)) {
-		/* the fault of the replier does not end the request */
-		if (PTR_ERR(slice) != -EFAULT)
-			kdbus_reply_end(way->answers, PTR_ERR(slice));
-		return PTR_ERR(slice);
-	}
-
-	if (m->files) {
-		files = kdbus_files_clone(m->files);
-		if (!files) {
-			kdbus_slice_free(slice);
-			return -ENOMEM;
-		}
-	}
-
-	if (kdbus_conn_enter(way->src)) {
-		if (answer(way, slice, stamp, files))
-			r = 0;
-		kdbus_conn_leave(way->src);
-	}
-	if (r < 0) {
-		kdbus_files_free(files);
-		kdbus_slice_free(slice);
-	}
-
-	return r;
-}
-
 /* an expected reply may always be sent */
 static int authorize(struct way *way, const struct kdbus_message *m)
 {
@@ -370,48 +295,12 @@ static int deliver_to(struct way *way, struct kdbus_message *m)
 	}
 
 	if (way->answers && way->answers->sync)
-		r = deliver_answer(way, m);
+		r = kdbus_answer_give(way->answers, m, way->want,
+				      &way->copies);
 	else
 		r = deliver_queued(way, m);
 
 	kdbus_monitors_release(&way->copies);
-	return r;
-}
-
-/* the answer is in the pool of the sender, tell it where */
-static int take_answer(struct kdbus_reply *reply, struct kdbus_cmd *cmd)
-{
-	struct kdbus_msg *msg = cmd->data;
-	int r;
-
-	r = kdbus_files_reserve(reply->files);
-	if (r < 0)
-		return r;
-
-	msg->offset_reply = reply->slice->offset;
-	r = kdbus_cmd_store(cmd, offsetof(struct kdbus_msg, offset_reply),
-			    sizeof(msg->offset_reply));
-	if (r < 0) {
-		kdbus_files_cancel(reply->files);
-		return r;
-	}
-
-	kdbus_files_install(reply->files, reply->slice);
-	kdbus_slice_publish(reply->slice);
-	reply->slice = NULL;
-	return 0;
-}
-
-static int wait_for_answer(struct kdbus_reply *reply, struct kdbus_cmd *cmd)
-{
-	int r;
-
-	r = kdbus_reply_wait(reply);
-	if (r < 0)
-		return r;
-
-	r = take_answer(reply, cmd);
-	kdbus_reply_drop_answer(reply);
 	return r;
 }
 
@@ -436,7 +325,7 @@ static int deliver_way(struct way *way, struct kdbus_message *m,
 		/* the receiver has it, and may be done with it long before */
 		if (m->files || m->data)
 			kdbus_message_release(m);
-		r = wait_for_answer(way->request, cmd);
+		r = kdbus_answer_wait(way->request, cmd);
 	}
 
 	kdbus_reply_put(way->request);

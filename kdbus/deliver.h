@@ -16,7 +16,7 @@
  *
  * A request makes its receiver owe a reply before it can see the request. A
  * message that is such a reply needs no permission; the requester gets it in
- * its queue, or, if it sleeps, straight into its hands.
+ * its queue, or, if it sleeps, straight into its hands (answer.h).
  *
  * Locks: takes those of pool, replies and queue, one after the other; called
  * with none.
