@@ -38,67 +38,6 @@ struct way {
 	struct kdbus_fanout copies;
 };
 
-static int push(struct kdbus_fanout *copies, struct kdbus_conn *dst,
-		struct kdbus_queue_entry *entry,
-		const struct kdbus_queue_push *how)
-{
-	if (!copies->n)
-		return kdbus_queue_push(&dst->queue, entry, how);
-	return kdbus_monitors_push(copies, dst->bus, &dst->queue, entry, how);
-}
-
-/* a message that monitors see as well must not lose its receiver halfway */
-static int push_kernel(struct kdbus_fanout *copies, struct kdbus_conn *dst,
-		       struct kdbus_queue_entry *entry)
-{
-	struct kdbus_queue_push how = { .seq = &dst->bus->domain->msg_seq };
-	int r = -ECONNRESET;
-
-	if (kdbus_conn_enter(dst)) {
-		r = push(copies, dst, entry, &how);
-		kdbus_conn_leave(dst);
-	}
-
-	return r;
-}
-
-/**
- * kdbus_deliver_kernel() - send a message of the kernel to one connection
- * @dst:	The receiver
- * @msg:	The message
- *
- * If it does not fit, it is lost.
- *
- * Context: May sleep; no locks may be held.
- */
-void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg)
-{
-	struct kdbus_queue_entry *entry;
-	struct kdbus_fanout copies = {};
-
-	/* only if there are monitors, which is rare */
-	might_lock(&dst->bus->lock);
-	might_lock(&dst->bus->broadcast);
-
-	entry = kdbus_copy_new_kernel(msg, dst);
-	if (IS_ERR(entry)) {
-		kdbus_queue_lost(&dst->queue);
-		return;
-	}
-
-	if (kdbus_has_monitors(dst->bus))
-		kdbus_monitors_write_kernel(&copies, dst->bus, msg);
-
-	if (push_kernel(&copies, dst, entry) < 0) {
-		kdbus_queue_lost(&dst->queue);
-		kdbus_queue_entry_free(&dst->queue, entry);
-	} else {
-		kdbus_conn_wake(dst);
-	}
-
-	kdbus_monitors_release(&copies);
-}
-
 /*
  * While a name changes hands, what its old and its new owner own may look
  * wrong. So whoever would be refused asks again when nothing moves. -ESTALE if
@@ -136,7 +75,8 @@ static int push_entry(struct way *way, struct kdbus_queue_entry *entry)
 		entry->name_id = way->name->id;
 	}
 
-	return push(&way->copies, way->dst, entry, &how);
+	return kdbus_fanout_push(&way->copies, way->dst->bus,
+				 &way->dst->queue, entry, &how);
 }
 
 /*

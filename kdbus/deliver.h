@@ -22,14 +22,9 @@
  * with none.
  */
 
-#include <linux/types.h>
-#include <uapi/linux/kdbus.h>
-
 struct kdbus_cmd;
 struct kdbus_conn;
-struct kdbus_msg;
 
 int kdbus_deliver(struct kdbus_conn *src, struct kdbus_cmd *cmd);
-void kdbus_deliver_kernel(struct kdbus_conn *dst, const struct kdbus_msg *msg);
 
 #endif

@@ -20,14 +20,13 @@
 
 #include <linux/types.h>
 
+#include "queue.h"
+
 struct kdbus_bus;
 struct kdbus_conn;
 struct kdbus_event;
 struct kdbus_message;
 struct kdbus_msg;
-struct kdbus_queue;
-struct kdbus_queue_entry;
-struct kdbus_queue_push;
 
 /**
  * struct kdbus_target - a receiver and its copy
@@ -72,5 +71,17 @@ void kdbus_monitors_commit(struct kdbus_fanout *f, struct kdbus_bus *bus,
 void kdbus_monitors_release(struct kdbus_fanout *f);
 void kdbus_monitor_add(struct kdbus_conn *conn);
 void kdbus_monitor_remove(struct kdbus_conn *conn);
+
+/* as kdbus_monitors_push(), for a message that has copies or none */
+static inline int kdbus_fanout_push(struct kdbus_fanout *f,
+				    struct kdbus_bus *bus,
+				    struct kdbus_queue *queue,
+				    struct kdbus_queue_entry *entry,
+				    const struct kdbus_queue_push *how)
+{
+	if (!f->n)
+		return kdbus_queue_push(queue, entry, how);
+	return kdbus_monitors_push(f, bus, queue, entry, how);
+}
 
 #endif

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/err.h>
 #include <linux/slab.h>
 
 #include "bus.h"
 #include "conn.h"
-#include "deliver.h"
+#include "copy.h"
 #include "fanout.h"
 #include "item.h"
 #include "notify.h"
+#include "queue.h"
 
 static struct kdbus_event *event_new(u64 type, size_t payload, gfp_t gfp)
 {
@@ -163,6 +165,51 @@ void kdbus_notify_flush(struct kdbus_bus *bus)
 	mutex_unlock(&bus->flush);
 }
 
+/* a message that monitors see as well must not lose its receiver halfway */
+static int push(struct kdbus_fanout *copies, struct kdbus_conn *dst,
+		struct kdbus_queue_entry *entry)
+{
+	struct kdbus_queue_push how = { .seq = &dst->bus->domain->msg_seq };
+	int r = -ECONNRESET;
+
+	if (kdbus_conn_enter(dst)) {
+		r = kdbus_fanout_push(copies, dst->bus, &dst->queue, entry,
+				      &how);
+		kdbus_conn_leave(dst);
+	}
+
+	return r;
+}
+
+/* send a message to one connection; if it does not fit, it is lost */
+static void tell(struct kdbus_conn *dst, const struct kdbus_msg *msg)
+{
+	struct kdbus_queue_entry *entry;
+	struct kdbus_fanout copies = {};
+
+	/* only if there are monitors, which is rare */
+	might_lock(&dst->bus->lock);
+	might_lock(&dst->bus->broadcast);
+
+	entry = kdbus_copy_new_kernel(msg, dst);
+	if (IS_ERR(entry)) {
+		kdbus_queue_lost(&dst->queue);
+		return;
+	}
+
+	if (kdbus_has_monitors(dst->bus))
+		kdbus_monitors_write_kernel(&copies, dst->bus, msg);
+
+	if (push(&copies, dst, entry) < 0) {
+		kdbus_queue_lost(&dst->queue);
+		kdbus_queue_entry_free(&dst->queue, entry);
+	} else {
+		kdbus_conn_wake(dst);
+	}
+
+	kdbus_monitors_release(&copies);
+}
+
 /**
  * kdbus_notify_reply() - tell a requester that no reply will come
  * @dst:	The requester
@@ -187,5 +234,5 @@ void kdbus_notify_reply(struct kdbus_conn *dst, u64 type, u64 cookie)
 		.item = { sizeof(buf.item), type },
 	};
 
-	kdbus_deliver_kernel(dst, &buf.msg);
+	tell(dst, &buf.msg);
 }
