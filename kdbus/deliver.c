@@ -336,6 +336,13 @@ static int deliver_to_name(struct kdbus_conn *src, struct kdbus_message *m,
 static int route(struct kdbus_conn *src, struct kdbus_message *m,
 		 struct kdbus_cmd *cmd)
 {
+	int r;
+
+	if (kdbus_message_is_broadcast(m)) {
+		r = kdbus_broadcast(src, m);
+		m->numbered = r == 0;
+		return r;
+	}
 	if (m->dst_name)
 		return deliver_to_name(src, m, cmd);
 	return deliver_to_id(src, m, cmd);
@@ -363,14 +370,10 @@ int kdbus_deliver(struct kdbus_conn *src, struct kdbus_cmd *cmd)
 	if (r < 0)
 		return r;
 
-	if (kdbus_message_is_broadcast(&m)) {
-		kdbus_broadcast(src, &m);
-	} else {
-		r = route(src, &m, cmd);
-		/* what fails is counted, too */
-		if (!m.numbered)
-			atomic64_inc(&src->bus->domain->msg_seq);
-	}
+	r = route(src, &m, cmd);
+	/* what fails is counted, too */
+	if (!m.numbered)
+		atomic64_inc(&src->bus->domain->msg_seq);
 
 	kdbus_message_release(&m);
 	return r;

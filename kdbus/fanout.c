@@ -187,11 +187,14 @@ static int add_receiver(struct kdbus_conn *conn, void *data)
  * @src:	Who sends it
  * @m:		The message
  *
- * Nobody is told about failures. Documentation/kdbus.txt, section 16.
+ * Nobody is told who has not got it. Documentation/kdbus.txt, section 16.
  *
  * Context: May sleep, for as long as user space likes: no locks may be held.
+ *
+ * Return: 0, or -ECONNRESET if @src was disconnected meanwhile; then nobody has
+ * got it.
  */
-void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m)
+int kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m)
 {
 	struct kdbus_bus *bus = src->bus;
 	struct broadcast b = { .src = src };
@@ -216,6 +219,7 @@ void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m)
 	}
 
 	release(&b.f, sent);
+	return sent ? 0 : -ECONNRESET;
 }
 
 struct telling {

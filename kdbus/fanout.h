@@ -56,7 +56,7 @@ struct kdbus_fanout {
 	bool sent;
 };
 
-void kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m);
+int kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m);
 void kdbus_fanout_event(struct kdbus_bus *bus, struct kdbus_event *event);
 bool kdbus_has_monitors(const struct kdbus_bus *bus);
 void kdbus_monitors_write(struct kdbus_fanout *f, struct kdbus_message *m);

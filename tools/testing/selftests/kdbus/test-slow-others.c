@@ -163,6 +163,20 @@ START_TEST(sender_leaves)
 }
 END_TEST
 
+/* and is told that nobody got it, or will */
+START_TEST(sender_of_broadcast_leaves)
+{
+	prepare();
+	match_all(&receiver);
+	cast_init(&slow.m, 1);
+	slow_send_start(&slow, &sender);
+	must_return(byebye, &sender, "BYEBYE of the sender");
+	expect_id_note(&receiver, KDBUS_ITEM_ID_REMOVE, sender.id, 0);
+	kt_check_ret(slow_send_end(&slow), -ECONNRESET, "the slow broadcast");
+	expect_empty(&receiver);
+}
+END_TEST
+
 /* the call has the file open: it ends like any other */
 START_TEST(sender_closes)
 {
@@ -225,7 +239,7 @@ START_TEST(bus_dies_in_broadcast)
 	slow_send_start(&slow, &sender);
 	check_bus_dies();
 	ret = slow_send_end(&slow);
-	kt_check(ret == -ECONNRESET || !ret, "the slow send: %s", kt_err(ret));
+	kt_check_ret(ret, -ECONNRESET, "the slow broadcast");
 }
 END_TEST
 
@@ -475,6 +489,7 @@ void suite_slow_others(void)
 	kt_test(slow_broadcast);
 	kt_test(slow_broadcast_and_close);
 	kt_test(sender_leaves);
+	kt_test(sender_of_broadcast_leaves);
 	kt_test(sender_closes);
 	kt_test(bus_dies);
 	kt_test(bus_dies_by_name);
