@@ -38,8 +38,9 @@
  *     &struct kdbus_replies.owed_lock	replies owed (spinlock)
  *
  * The groups do not nest in each other, but for the locks of a pool, which are
- * taken inside the mutex of the bus when messages move, and those of requests,
- * inside the mutex for broadcasts when monitors see an answer. No lock is held
+ * taken inside the mutex of the bus when messages move, that of its slices, also
+ * inside that of quotas, and those of requests, inside the mutex for broadcasts
+ * when monitors see an answer. No lock is held
  * while user memory is accessed, nor across an allocation that could wait on
  * somebody else's behalf. Connections are looked up under RCU.
  */

@@ -41,6 +41,27 @@ int kdbus_copy_check(const struct kdbus_message *m,
 	return 0;
 }
 
+static struct kdbus_slice *write_slice(struct kdbus_message *m,
+				       struct kdbus_conn *dst, u64 want,
+				       size_t promised, size_t *stamp)
+{
+	struct kdbus_slice *slice;
+	int r;
+
+	slice = kdbus_pool_alloc_promised(dst->pool, kdbus_message_size(m, want),
+					  promised);
+	if (IS_ERR(slice))
+		return slice;
+
+	r = kdbus_message_write(m, slice, want, stamp);
+	if (r < 0) {
+		kdbus_slice_free(slice);
+		return ERR_PTR(r);
+	}
+
+	return slice;
+}
+
 /**
  * kdbus_copy_slice() - write a message into a pool
  * @m:		The message
@@ -57,20 +78,7 @@ struct kdbus_slice *kdbus_copy_slice(struct kdbus_message *m,
 				     struct kdbus_conn *dst, u64 want,
 				     size_t *stamp)
 {
-	struct kdbus_slice *slice;
-	int r;
-
-	slice = kdbus_pool_alloc(dst->pool, kdbus_message_size(m, want), true);
-	if (IS_ERR(slice))
-		return slice;
-
-	r = kdbus_message_write(m, slice, want, stamp);
-	if (r < 0) {
-		kdbus_slice_free(slice);
-		return ERR_PTR(r);
-	}
-
-	return slice;
+	return write_slice(m, dst, want, 0, stamp);
 }
 
 /* an entry that owns the slice, and files of its own */
@@ -96,13 +104,14 @@ static struct kdbus_queue_entry *make_entry(const struct kdbus_message *m,
 }
 
 static int claim(const struct kdbus_message *m, struct kdbus_conn *dst,
-		 struct kdbus_user *user, u64 want, struct kdbus_claim *claim)
+		 struct kdbus_user *user, u64 want, struct kdbus_claim *claim,
+		 size_t *promised)
 {
 	claim->bytes = kdbus_message_size(m, want);
 	claim->fds = m->files ? m->files->n_fds : 0;
 
-	return kdbus_quota_claim(&dst->queue.quota, user,
-				 kdbus_pool_left(dst->pool), claim);
+	return kdbus_quota_claim(&dst->queue.quota, user, dst->pool, claim,
+				 promised);
 }
 
 /**
@@ -123,14 +132,14 @@ struct kdbus_queue_entry *kdbus_copy_new(struct kdbus_message *m,
 	struct kdbus_queue_entry *entry;
 	struct kdbus_claim c;
 	struct kdbus_slice *slice;
-	size_t stamp;
+	size_t promised, stamp;
 	int r;
 
-	r = claim(m, dst, user, want, &c);
+	r = claim(m, dst, user, want, &c, &promised);
 	if (r < 0)
 		return ERR_PTR(r);
 
-	slice = kdbus_copy_slice(m, dst, want, &stamp);
+	slice = write_slice(m, dst, want, promised, &stamp);
 	if (IS_ERR(slice)) {
 		r = PTR_ERR(slice);
 		goto err;

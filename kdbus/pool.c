@@ -44,6 +44,34 @@ static struct kdbus_slice *find_busy(struct kdbus_pool *pool, u64 offset)
 	return NULL;
 }
 
+static struct kdbus_slice *alloc(struct kdbus_pool *pool, size_t size,
+				 bool share, size_t promised)
+{
+	struct kdbus_slice *slice;
+	int r;
+
+	spin_lock(&pool->space.lock);
+	slice = kdbus_space_take(&pool->space, size, share);
+	if (!IS_ERR(slice)) {
+		insert_busy(pool, slice);
+		kdbus_trim_note(&pool->trim);
+	}
+	/* taken or not, it is not taken any more */
+	pool->space.promised -= promised;
+	spin_unlock(&pool->space.lock);
+
+	if (IS_ERR(slice))
+		return slice;
+
+	r = kdbus_pages_populate(&pool->pages, slice->offset, slice->size);
+	if (r < 0) {
+		kdbus_slice_free(slice);
+		return ERR_PTR(r);
+	}
+
+	return slice;
+}
+
 /**
  * kdbus_pool_alloc() - allocate a slice
  * @pool:	The pool
@@ -61,27 +89,61 @@ static struct kdbus_slice *find_busy(struct kdbus_pool *pool, u64 offset)
 struct kdbus_slice *kdbus_pool_alloc(struct kdbus_pool *pool, size_t size,
 				     bool share)
 {
-	struct kdbus_slice *slice;
-	int r;
+	return alloc(pool, size, share, 0);
+}
 
+/**
+ * kdbus_pool_alloc_promised() - allocate what has been promised
+ * @pool:	The pool
+ * @size:	Bytes wanted, not 0
+ * @promised:	How many of them were promised; none are afterwards, even if it
+ *		fails
+ *
+ * Context: May sleep, but not for long.
+ *
+ * Return: As kdbus_pool_alloc() for a share.
+ */
+struct kdbus_slice *kdbus_pool_alloc_promised(struct kdbus_pool *pool,
+					      size_t size, size_t promised)
+{
+	return alloc(pool, size, true, promised);
+}
+
+/**
+ * kdbus_pool_promise() - say that something will be allocated
+ * @pool:	The pool
+ * @size:	How much
+ *
+ * It is not kept for anybody, only not counted as left. To be followed by
+ * kdbus_pool_alloc_promised().
+ *
+ * Context: Any.
+ */
+void kdbus_pool_promise(struct kdbus_pool *pool, size_t size)
+{
 	spin_lock(&pool->space.lock);
-	slice = kdbus_space_take(&pool->space, size, share);
-	if (!IS_ERR(slice)) {
-		insert_busy(pool, slice);
-		kdbus_trim_note(&pool->trim);
-	}
+	pool->space.promised += size;
 	spin_unlock(&pool->space.lock);
+}
 
-	if (IS_ERR(slice))
-		return slice;
+/**
+ * kdbus_pool_left() - how much of a pool is in no slice, nor promised
+ * @pool:	The pool
+ *
+ * Context: Any.
+ *
+ * Return: Bytes at the moment, not necessarily in one piece.
+ */
+size_t kdbus_pool_left(struct kdbus_pool *pool)
+{
+	struct kdbus_space *space = &pool->space;
+	size_t left;
 
-	r = kdbus_pages_populate(&pool->pages, slice->offset, slice->size);
-	if (r < 0) {
-		kdbus_slice_free(slice);
-		return ERR_PTR(r);
-	}
+	spin_lock(&space->lock);
+	left = space->free_bytes - min(space->free_bytes, space->promised);
+	spin_unlock(&space->lock);
 
-	return slice;
+	return left;
 }
 
 static void give_back(struct kdbus_pool *pool, struct kdbus_slice *slice)

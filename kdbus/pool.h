@@ -51,6 +51,10 @@ struct kdbus_pool *kdbus_pool_new(u64 size, const char *name);
 void kdbus_pool_put(struct kdbus_pool *pool);
 struct kdbus_slice *kdbus_pool_alloc(struct kdbus_pool *pool, size_t size,
 				     bool share);
+struct kdbus_slice *kdbus_pool_alloc_promised(struct kdbus_pool *pool,
+					      size_t size, size_t promised);
+void kdbus_pool_promise(struct kdbus_pool *pool, size_t size);
+size_t kdbus_pool_left(struct kdbus_pool *pool);
 int kdbus_pool_check(struct kdbus_pool *pool, u64 offset);
 int kdbus_pool_free(struct kdbus_pool *pool, u64 offset);
 void kdbus_pool_show(struct kdbus_pool *pool, struct seq_file *m);
@@ -61,17 +65,6 @@ void kdbus_slice_publish(struct kdbus_slice *slice);
 
 int kdbus_pool_module_init(void);
 void kdbus_pool_module_exit(void);
-
-/**
- * kdbus_pool_left() - how much of a pool is in no slice
- * @pool:	The pool
- *
- * Return: Bytes at the moment, not necessarily in one piece.
- */
-static inline size_t kdbus_pool_left(const struct kdbus_pool *pool)
-{
-	return READ_ONCE(pool->space.free_bytes);
-}
 
 /**
  * kdbus_slice_window() - a part of a slice that can be written in one go

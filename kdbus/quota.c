@@ -3,6 +3,7 @@
 #include <linux/slab.h>
 
 #include "limits.h"
+#include "pool.h"
 #include "quota.h"
 #include "user.h"
 
@@ -81,10 +82,11 @@ static int check_share(const struct kdbus_quota *quota,
 }
 
 static int claim_locked(struct kdbus_quota *quota, struct kdbus_user *user,
-			size_t left, struct kdbus_claim *claim,
-			struct kdbus_share **spare)
+			struct kdbus_pool *pool, struct kdbus_claim *claim,
+			size_t *promised, struct kdbus_share **spare)
 {
 	struct kdbus_share *share = find_share(quota, user);
+	size_t left;
 	int r;
 
 	if (!share) {
@@ -95,9 +97,16 @@ static int claim_locked(struct kdbus_quota *quota, struct kdbus_user *user,
 		list_add(&share->entry, &quota->shares);
 	}
 
+	left = kdbus_pool_left(pool);
 	r = check_share(quota, share, claim, left);
 	if (r < 0)
 		return r;
+
+	/* what the pool will refuse takes nothing away, from anybody */
+	if (claim->bytes <= left / 2) {
+		*promised = claim->bytes;
+		kdbus_pool_promise(pool, claim->bytes);
+	}
 
 	share->claims++;
 	share->bytes += claim->bytes;
@@ -110,8 +119,9 @@ static int claim_locked(struct kdbus_quota *quota, struct kdbus_user *user,
  * kdbus_quota_claim() - claim what a message will take up
  * @quota:	The quota of the receiver
  * @user:	Who sends, NULL if limits do not apply
- * @left:	Bytes of the pool in nobody's use
+ * @pool:	The pool of the receiver
  * @claim:	Bytes and descriptors of the message; the rest is filled in
+ * @promised:	Set to what to pass to kdbus_pool_alloc_promised() next
  *
  * To be given back with kdbus_quota_release(). Documentation/kdbus.txt,
  * section 5.3.
@@ -121,19 +131,21 @@ static int claim_locked(struct kdbus_quota *quota, struct kdbus_user *user,
  * Return: 0, -ENOBUFS if it is more than the share of the user, or -ENOMEM.
  */
 int kdbus_quota_claim(struct kdbus_quota *quota, struct kdbus_user *user,
-		      size_t left, struct kdbus_claim *claim)
+		      struct kdbus_pool *pool, struct kdbus_claim *claim,
+		      size_t *promised)
 {
 	struct kdbus_share *spare = NULL;
 	int r;
 
 	claim->share = NULL;
 	claim->counted = false;
+	*promised = 0;
 	if (!user)
 		return 0;
 
 	for (;;) {
 		spin_lock(&quota->lock);
-		r = claim_locked(quota, user, left, claim, &spare);
+		r = claim_locked(quota, user, pool, claim, promised, &spare);
 		spin_unlock(&quota->lock);
 		if (r != -EAGAIN)
 			break;

@@ -27,14 +27,18 @@
  * to the accounting. Nothing is limited for a capable sender, who is not
  * counted at all, nor for the kernel.
  *
+ * Between claim and allocation the pool counts the bytes as promised, so that
+ * who claims meanwhile does not find them left.
+ *
  * Locks: @lock is a spinlock that guards everything and nests inside the lock
- * of the queue.
+ * of the queue; that of the pool nests inside.
  */
 
 #include <linux/list.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+struct kdbus_pool;
 struct kdbus_user;
 
 /**
@@ -87,7 +91,8 @@ void kdbus_quota_init(struct kdbus_quota *quota,
 		      const struct kdbus_user *owner);
 void kdbus_quota_exit(struct kdbus_quota *quota);
 int kdbus_quota_claim(struct kdbus_quota *quota, struct kdbus_user *user,
-		      size_t left, struct kdbus_claim *claim);
+		      struct kdbus_pool *pool, struct kdbus_claim *claim,
+		      size_t *promised);
 int kdbus_quota_count(struct kdbus_quota *quota, struct kdbus_claim *claim);
 void kdbus_quota_release(struct kdbus_quota *quota, struct kdbus_claim *claim);
 

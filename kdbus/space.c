@@ -50,6 +50,7 @@ int kdbus_space_init(struct kdbus_space *space, struct kdbus_pool *pool,
 	space->memcg = memcg;
 	space->size = size;
 	space->free_bytes = size;
+	space->promised = 0;
 	space->free = RB_ROOT;
 	INIT_LIST_HEAD(&space->slices);
 
@@ -219,7 +220,7 @@ struct kdbus_slice *kdbus_space_take(struct kdbus_space *space, size_t want,
 		split(space, slice, size);
 	slice->busy = true;
 	slice->public = false;
-	WRITE_ONCE(space->free_bytes, space->free_bytes - size);
+	space->free_bytes -= size;
 	return slice;
 }
 
@@ -252,7 +253,7 @@ void kdbus_space_give(struct kdbus_space *space, struct kdbus_slice *slice)
 
 	lockdep_assert_held(&space->lock);
 
-	WRITE_ONCE(space->free_bytes, space->free_bytes + slice->size);
+	space->free_bytes += slice->size;
 
 	merge_next(space, slice);
 	if (!list_is_first(&slice->entry, &space->slices)) {

@@ -33,6 +33,8 @@ struct mem_cgroup;
  * @memcg:	Who pays for slices, constant
  * @size:	Bytes there are, constant
  * @free_bytes:	How many of them are in no allocated slice
+ * @promised:	How many of these are about to be allocated, see
+ *		kdbus_pool_promise()
  * @free:	Free slices by size, then offset
  * @slices:	All slices by offset
  * @spare:	A slice that is none, or NULL
@@ -42,6 +44,7 @@ struct kdbus_space {
 	struct mem_cgroup *memcg;
 	size_t size;
 	size_t free_bytes;
+	size_t promised;
 	struct rb_root free;
 	struct list_head slices;
 	struct kdbus_slice *spare;

@@ -89,6 +89,69 @@ START_TEST(half_of_a_pool)
 }
 END_TEST
 
+static int send_third(struct duel *d, int who)
+{
+	static u8 bytes[POOL];
+
+	(void)who;
+	return conn_send_want(&d->a, d->b.id, bytes, POOL * 3 / 10);
+}
+
+static int send_quarter(struct duel *d, int who)
+{
+	static u8 bytes[POOL];
+
+	(void)who;
+	return conn_send_want(&d->a, d->b.id, bytes, POOL * 24 / 100);
+}
+
+/* which is not to say that what fits together is refused */
+START_TEST(quarters_for_one_user)
+{
+	struct duel *d = duel_start(2, send_quarter);
+
+	kt_become(20073);
+	bus_make(&d->bus, KDBUS_MAKE_ACCESS_WORLD);
+	conn_open(&d->a, &d->bus, POOL);
+	kt_become(20074);
+	d->end = kt_now_ms() + RACE_MS;
+	while (duel_on(d)) {
+		conn_open(&d->b, &d->bus, POOL);
+		duel_round(d);
+		kt_check(!d->ret[0] && !d->ret[1], "round %u: %s, %s",
+			 d->rounds, kt_err(d->ret[0]), kt_err(d->ret[1]));
+		conn_close(&d->b);
+	}
+	duel_end(d);
+	kt_note("%u rounds", d->rounds);
+}
+END_TEST
+
+/* a user may take half of it, be it with two messages at once */
+START_TEST(half_for_one_user)
+{
+	struct duel *d = duel_start(2, send_third);
+
+	kt_become(20073);
+	bus_make(&d->bus, KDBUS_MAKE_ACCESS_WORLD);
+	conn_open(&d->a, &d->bus, POOL);
+	kt_become(20074);
+	conn_open(&d->b, &d->bus, POOL);
+	kt_check_ret(send_third(d, 0), 0, "alone");
+	kt_check_ret(send_third(d, 0), -ENOBUFS, "more than half");
+	conn_close(&d->b);
+	d->end = kt_now_ms() + RACE_MS;
+	while (duel_on(d)) {
+		conn_open(&d->b, &d->bus, POOL);
+		duel_round(d);
+		check_one_wins(d, ENOBUFS, ENOBUFS);
+		conn_close(&d->b);
+	}
+	duel_end(d);
+	kt_note("%u rounds", d->rounds);
+}
+END_TEST
+
 /* as who has no privilege, 100 descriptors in flight */
 static void start_files(struct duel *d)
 {
@@ -175,6 +238,8 @@ void suite_race_limit(void)
 	kt_test(bus_limit);
 	kt_test(connection_limit);
 	kt_test(half_of_a_pool);
+	kt_test(half_for_one_user);
+	kt_test(quarters_for_one_user);
 	kt_test(files_limit);
 	kt_test(files_fit);
 }
