@@ -8,6 +8,7 @@
 #include "conn.h"
 #include "endpoint.h"
 #include "fanout.h"
+#include "handle.h"
 #include "hello.h"
 #include "limits.h"
 #include "meta.h"
@@ -38,9 +39,10 @@ static struct kdbus_pool *make_pool(u64 size, const char *name)
 	return pool;
 }
 
-static void conn_init(struct kdbus_conn *conn, struct kdbus_ep *ep,
+static void conn_init(struct kdbus_conn *conn, struct kdbus_handle *handle,
 		      struct kdbus_user *person, const struct kdbus_hello *h)
 {
+	struct kdbus_ep *ep = kdbus_ep(handle->node);
 	/* connections through a custom endpoint are accounted to that */
 	struct kdbus_user *user = ep->custom ? ep->user : person;
 
@@ -58,7 +60,7 @@ static void conn_init(struct kdbus_conn *conn, struct kdbus_ep *ep,
 	conn->user = kdbus_user_get(user);
 	conn->person = person;
 	atomic_set(&conn->active, 0);
-	init_waitqueue_head(&conn->wait);
+	conn->handle = kdbus_handle_get(handle);
 	kdbus_replies_init(&conn->replies);
 	kdbus_conn_names_init(&conn->names);
 	kdbus_matches_init(&conn->matches);
@@ -111,9 +113,10 @@ static int conn_fill(struct kdbus_conn *conn, struct kdbus_hello *h,
 	return 0;
 }
 
-static struct kdbus_conn *make_conn(struct kdbus_ep *ep, struct kdbus_hello *h,
-				    struct kdbus_meta *record)
+static struct kdbus_conn *make_conn(struct kdbus_handle *handle,
+				    struct kdbus_hello *h)
 {
+	struct kdbus_ep *ep = kdbus_ep(handle->node);
 	struct kdbus_user *person;
 	struct kdbus_conn *conn;
 	int r;
@@ -128,8 +131,8 @@ static struct kdbus_conn *make_conn(struct kdbus_ep *ep, struct kdbus_hello *h,
 		return ERR_PTR(-ENOMEM);
 	}
 
-	conn_init(conn, ep, person, h);
-	r = conn_fill(conn, h, record);
+	conn_init(conn, handle, person, h);
+	r = conn_fill(conn, h, handle->record);
 	if (r < 0) {
 		kdbus_conn_kill(conn);
 		kdbus_conn_put(conn);
@@ -141,9 +144,8 @@ static struct kdbus_conn *make_conn(struct kdbus_ep *ep, struct kdbus_hello *h,
 
 /**
  * kdbus_conn_new() - make a connection
- * @ep:		The endpoint it comes through
+ * @handle:	What it will belong to, an endpoint
  * @cmd:	KDBUS_CMD_HELLO
- * @record:	Who opened the endpoint
  *
  * It is not on the bus before kdbus_conn_link(). Documentation/kdbus.txt,
  * section 8.2.
@@ -152,19 +154,18 @@ static struct kdbus_conn *make_conn(struct kdbus_ep *ep, struct kdbus_hello *h,
  *
  * Return: The connection, with a reference, or an error pointer.
  */
-struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
-				  const struct kdbus_cmd *cmd,
-				  struct kdbus_meta *record)
+struct kdbus_conn *kdbus_conn_new(struct kdbus_handle *handle,
+				  const struct kdbus_cmd *cmd)
 {
 	struct kdbus_conn *conn;
 	struct kdbus_hello h;
 	int r;
 
-	r = kdbus_hello_init(&h, ep, cmd);
+	r = kdbus_hello_init(&h, kdbus_ep(handle->node), cmd);
 	if (r < 0)
 		return ERR_PTR(r);
 
-	conn = make_conn(ep, &h, record);
+	conn = make_conn(handle, &h);
 	kdbus_hello_release(&h);
 	return conn;
 }
@@ -294,6 +295,7 @@ static void conn_release(struct kref *kref)
 	kdbus_user_put(conn->person);
 	kdbus_identity_exit(&conn->self);
 	put_cred(conn->cred);
+	kdbus_handle_put(conn->handle);
 	kdbus_node_put(&conn->ep->node);
 	call_rcu(&conn->rcu, conn_free);
 }
@@ -331,7 +333,7 @@ bool kdbus_conn_enter(struct kdbus_conn *conn)
 void kdbus_conn_leave(struct kdbus_conn *conn)
 {
 	if (atomic_dec_return(&conn->active) == KDBUS_CONN_CLOSED)
-		wake_up_all(&conn->wait);
+		wake_up_all(&conn->handle->wait);
 }
 
 /**
@@ -340,7 +342,8 @@ void kdbus_conn_leave(struct kdbus_conn *conn)
  */
 void kdbus_conn_wake(struct kdbus_conn *conn)
 {
-	wake_up_interruptible_poll(&conn->wait, EPOLLIN | EPOLLRDNORM);
+	wake_up_interruptible_poll(&conn->handle->wait,
+				   EPOLLIN | EPOLLRDNORM);
 }
 
 /**
@@ -349,7 +352,8 @@ void kdbus_conn_wake(struct kdbus_conn *conn)
  */
 void kdbus_conn_wake_sync(struct kdbus_conn *conn)
 {
-	wake_up_interruptible_sync_poll(&conn->wait, EPOLLIN | EPOLLRDNORM);
+	wake_up_interruptible_sync_poll(&conn->handle->wait,
+					EPOLLIN | EPOLLRDNORM);
 }
 
 /**
@@ -373,8 +377,9 @@ int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle)
 		return r;
 
 	atomic_add(KDBUS_CONN_CLOSED, &conn->active);
-	wake_up_poll(&conn->wait, EPOLLERR | EPOLLHUP);
-	wait_event(conn->wait, atomic_read(&conn->active) == KDBUS_CONN_CLOSED);
+	wake_up_poll(&conn->handle->wait, EPOLLERR | EPOLLHUP);
+	wait_event(conn->handle->wait,
+		   atomic_read(&conn->active) == KDBUS_CONN_CLOSED);
 
 	kdbus_replies_shutdown_requests(conn);
 	kdbus_monitor_remove(conn);
@@ -396,7 +401,7 @@ int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle)
 
 	/* pairs with kdbus_conn_kill() */
 	smp_store_release(&conn->gone, true);
-	wake_up_all(&conn->wait);
+	wake_up_all(&conn->handle->wait);
 	return 0;
 }
 
@@ -412,7 +417,7 @@ void kdbus_conn_kill(struct kdbus_conn *conn)
 		return;
 
 	/* pairs with kdbus_conn_disconnect() */
-	wait_event(conn->wait, smp_load_acquire(&conn->gone));
+	wait_event(conn->handle->wait, smp_load_acquire(&conn->gone));
 }
 
 /**

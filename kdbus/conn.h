@@ -50,7 +50,6 @@
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
-#include <linux/wait.h>
 
 #include "attach.h"
 #include "match.h"
@@ -62,7 +61,7 @@ struct cred;
 struct kdbus_bus;
 struct kdbus_cmd;
 struct kdbus_ep;
-struct kdbus_meta;
+struct kdbus_handle;
 struct kdbus_pool;
 struct kdbus_slice;
 struct kdbus_user;
@@ -85,7 +84,8 @@ struct kdbus_user;
  * @charged:	Whether it counts there
  * @active:	Deliveries by this connection under way, see kdbus_conn_enter()
  * @gone:	Disconnecting is complete
- * @wait:	Woken when there is something to do, and during the end
+ * @handle:	What belongs to it, with a reference, constant; its wait queue is
+ *		woken when there is something to do, and during the end
  * @announced:	Others have been told that it is there
  * @self:	What it tells others, and wants to be told
  * @replies:	Replies it expects and owes
@@ -114,7 +114,7 @@ struct kdbus_conn {
 
 	atomic_t active;
 	bool gone;
-	wait_queue_head_t wait;
+	struct kdbus_handle *handle;
 	bool announced;
 
 	struct kdbus_identity self;
@@ -135,9 +135,8 @@ struct kdbus_conn {
 #define KDBUS_CONN_HOLDER	BIT(3)
 #define KDBUS_CONN_ALL		GENMASK(3, 0)
 
-struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
-				  const struct kdbus_cmd *cmd,
-				  struct kdbus_meta *record);
+struct kdbus_conn *kdbus_conn_new(struct kdbus_handle *handle,
+				  const struct kdbus_cmd *cmd);
 int kdbus_conn_link(struct kdbus_conn *conn, const struct kdbus_cmd *cmd);
 struct kdbus_conn *kdbus_conn_get(struct kdbus_conn *conn);
 void kdbus_conn_put(struct kdbus_conn *conn);

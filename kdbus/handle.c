@@ -24,6 +24,34 @@ static enum kdbus_handle_state handle_state(const struct kdbus_handle *handle)
 }
 
 /**
+ * kdbus_handle_get() - keep what is waited on
+ * @handle:	The handle
+ *
+ * Return: @handle.
+ */
+struct kdbus_handle *kdbus_handle_get(struct kdbus_handle *handle)
+{
+	kref_get(&handle->kref);
+	return handle;
+}
+
+static void handle_free(struct kref *kref)
+{
+	kfree(container_of(kref, struct kdbus_handle, kref));
+}
+
+/**
+ * kdbus_handle_put() - drop a reference
+ * @handle:	The handle
+ *
+ * Context: Any.
+ */
+void kdbus_handle_put(struct kdbus_handle *handle)
+{
+	kref_put(&handle->kref, handle_free);
+}
+
+/**
  * kdbus_handle_become() - change what a handle is
  * @handle:	The handle
  * @state:	What it becomes; what belongs to that is in place
@@ -47,6 +75,8 @@ static int handle_init(struct kdbus_handle *handle, struct inode *inode)
 	if (!handle->node)
 		return -ESHUTDOWN;
 
+	kref_init(&handle->kref);
+	init_waitqueue_head(&handle->wait);
 	mutex_init(&handle->lock);
 	if (handle->node->type == KDBUS_NODE_DOMAIN) {
 		handle->state = KDBUS_HANDLE_CONTROL;
@@ -109,7 +139,7 @@ static int handle_release(struct inode *inode, struct file *file)
 
 	kdbus_meta_put(handle->record);
 	kdbus_node_put(handle->node);
-	kfree(handle);
+	kdbus_handle_put(handle);
 	return 0;
 }
 
@@ -167,12 +197,12 @@ static __poll_t handle_poll(struct file *file, struct poll_table_struct *wait)
 	struct kdbus_conn *conn;
 	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
 
+	/* epoll asks only once where to wait, maybe before HELLO */
+	poll_wait(file, &handle->wait, wait);
 	if (handle_state(handle) != KDBUS_HANDLE_CONNECTED)
 		return EPOLLERR | EPOLLHUP;
 
 	conn = handle->conn;
-	poll_wait(file, &conn->wait, wait);
-
 	if (!kdbus_conn_is_alive(conn))
 		return EPOLLERR | EPOLLHUP;
 	if (kdbus_queue_is_readable(&conn->queue))

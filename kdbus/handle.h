@@ -21,8 +21,10 @@
 
 #include <linux/bits.h>
 #include <linux/fs.h>
+#include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 
 struct kdbus_bus;
 struct kdbus_conn;
@@ -42,6 +44,9 @@ enum kdbus_handle_state {
 
 /**
  * struct kdbus_handle - an open device node
+ * @kref:	References; only @wait is there when the file is closed
+ * @wait:	Where who polls it waits, also before it is a connection, and all
+ *		others who wait for that
  * @lock:	See above
  * @state:	What it is at the moment
  * @node:	What was opened, with a reference, constant
@@ -54,6 +59,8 @@ enum kdbus_handle_state {
  *		KDBUS_HANDLE_ENDPOINT_OWNER
  */
 struct kdbus_handle {
+	struct kref kref;
+	wait_queue_head_t wait;
 	struct mutex lock;	/* change of state */
 	enum kdbus_handle_state state;
 	struct kdbus_node *node;
@@ -68,6 +75,8 @@ struct kdbus_handle {
 
 extern const struct file_operations kdbus_handle_fops;
 
+struct kdbus_handle *kdbus_handle_get(struct kdbus_handle *handle);
+void kdbus_handle_put(struct kdbus_handle *handle);
 void kdbus_handle_become(struct kdbus_handle *handle,
 			 enum kdbus_handle_state state);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/capability.h>
 #include <linux/err.h>
+#include <linux/poll.h>
 #include <linux/string.h>
 #include <uapi/linux/kdbus.h>
 
@@ -115,7 +116,7 @@ static int run_hello(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
 	struct kdbus_conn *conn;
 	int r;
 
-	conn = kdbus_conn_new(ep, cmd, handle->record);
+	conn = kdbus_conn_new(handle, cmd);
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
 
@@ -128,6 +129,8 @@ static int run_hello(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
 	}
 
 	kdbus_conn_announce(conn);
+	/* who polls it already can write to it now */
+	wake_up_interruptible_poll(&handle->wait, EPOLLOUT | EPOLLWRNORM);
 
 	hello->bus_flags = ep->bus->flags;
 	hello->id = conn->id;

@@ -7,6 +7,7 @@
 #include "cmd.h"
 #include "conn.h"
 #include "files.h"
+#include "handle.h"
 #include "pool.h"
 #include "queue.h"
 #include "recv.h"
@@ -117,7 +118,7 @@ static int wait_for(struct kdbus_conn *conn,
 {
 	size_t offset;
 
-	return wait_event_interruptible(conn->wait,
+	return wait_event_interruptible(conn->handle->wait,
 			!is_nothing(kdbus_queue_peek(&conn->queue, pick,
 						     &offset)));
 }

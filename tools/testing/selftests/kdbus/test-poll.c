@@ -85,6 +85,31 @@ START_TEST(full_receiver_is_no_matter)
 }
 END_TEST
 
+/* it is the descriptor that is waited for, whatever it has become */
+START_TEST(epoll_before_hello)
+{
+	struct epoll_event ev = { .events = EPOLLIN }, got;
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	struct blob hi;
+	int fd;
+
+	pair_open();
+	fd = open_endpoint(&bus);
+	kt_assert(!epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev), "epoll_ctl: %m");
+	kt_check(epoll_wait(ep, &got, 1, 0) == 1 && got.events == DEAD,
+		 "before HELLO");
+	hello_init(&hi, 0, POOL);
+	kt_assert_ret(kt_cmd(fd, KDBUS_CMD_HELLO, &hi), 0, "HELLO");
+	kt_check(epoll_wait(ep, &got, 1, 0) == 0, "an empty queue");
+	kt_assert_ret(conn_send_bytes(&a, hi.hello.id, 1, "x", 1), 0, "send");
+	kt_check(epoll_wait(ep, &got, 1, 0) == 1 && got.events == EPOLLIN,
+		 "a message");
+	bus_close(&bus);
+	kt_check(epoll_wait(ep, &got, 1, 0) == 1 && got.events == DEAD,
+		 "the end of the bus");
+}
+END_TEST
+
 START_TEST(other_interfaces)
 {
 	struct epoll_event ev = { .events = EPOLLIN }, got;
@@ -263,6 +288,7 @@ void suite_poll(void)
 	kt_test(messages);
 	kt_test(dead_with_messages);
 	kt_test(full_receiver_is_no_matter);
+	kt_test(epoll_before_hello);
 	kt_test(other_interfaces);
 	kt_test(woken_by_message);
 	kt_test(all_are_woken);
