@@ -373,16 +373,21 @@ int kdbus_pool_module_init(void)
 	r = kdbus_space_module_init();
 	if (r < 0)
 		return r;
+	r = kdbus_trim_module_init();
+	if (r < 0)
+		goto err_space;
 
 	kdbus_pool_cache = kmem_cache_create(KBUILD_MODNAME "_pool",
 					     sizeof(struct kdbus_pool), 0, 0,
 					     NULL);
-	if (!kdbus_pool_cache) {
-		kdbus_space_module_exit();
-		return -ENOMEM;
-	}
+	if (kdbus_pool_cache)
+		return 0;
 
-	return 0;
+	r = -ENOMEM;
+	kdbus_trim_module_exit();
+err_space:
+	kdbus_space_module_exit();
+	return r;
 }
 
 /**
@@ -393,5 +398,6 @@ int kdbus_pool_module_init(void)
 void kdbus_pool_module_exit(void)
 {
 	kmem_cache_destroy(kdbus_pool_cache);
+	kdbus_trim_module_exit();
 	kdbus_space_module_exit();
 }

@@ -3,6 +3,9 @@
 
 #include "trim.h"
 
+/* giving back much takes long; of our own, it holds up no other work */
+static struct workqueue_struct *kdbus_trim_wq;
+
 static void trim_later(struct kdbus_trim *trim, unsigned long unused)
 {
 	lockdep_assert_held(&trim->space->lock);
@@ -10,7 +13,7 @@ static void trim_later(struct kdbus_trim *trim, unsigned long unused)
 	if (delayed_work_pending(&trim->work))
 		return;
 	trim->unused_low = unused;
-	queue_delayed_work(system_wq, &trim->work, HZ);
+	queue_delayed_work(kdbus_trim_wq, &trim->work, HZ);
 }
 
 /**
@@ -25,7 +28,7 @@ void kdbus_trim_start(struct kdbus_trim *trim, unsigned long unused)
 	lockdep_assert_held(&trim->space->lock);
 
 	if (unused > KDBUS_POOL_HOT_PAGES)
-		mod_delayed_work(system_wq, &trim->work, 0);
+		mod_delayed_work(kdbus_trim_wq, &trim->work, 0);
 	else
 		trim_later(trim, unused);
 }
@@ -117,4 +120,27 @@ void kdbus_trim_init(struct kdbus_trim *trim, struct kdbus_space *space,
 void kdbus_trim_exit(struct kdbus_trim *trim)
 {
 	cancel_delayed_work_sync(&trim->work);
+}
+
+/**
+ * kdbus_trim_module_init() - prepare for pools
+ *
+ * Context: May sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kdbus_trim_module_init(void)
+{
+	kdbus_trim_wq = alloc_workqueue(KBUILD_MODNAME "_trim", WQ_UNBOUND, 0);
+	return kdbus_trim_wq ? 0 : -ENOMEM;
+}
+
+/**
+ * kdbus_trim_module_exit() - undo kdbus_trim_module_init()
+ *
+ * Context: May sleep; no pools are left.
+ */
+void kdbus_trim_module_exit(void)
+{
+	destroy_workqueue(kdbus_trim_wq);
 }

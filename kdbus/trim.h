@@ -41,6 +41,8 @@ struct kdbus_trim {
 void kdbus_trim_init(struct kdbus_trim *trim, struct kdbus_space *space,
 		     struct kdbus_pages *pages);
 void kdbus_trim_exit(struct kdbus_trim *trim);
+int kdbus_trim_module_init(void);
+void kdbus_trim_module_exit(void);
 void kdbus_trim_start(struct kdbus_trim *trim, unsigned long unused);
 
 /* pages that are there and in no slice, give or take partly used ones */
