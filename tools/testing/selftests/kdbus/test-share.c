@@ -250,6 +250,8 @@ START_TEST(descriptors_of_an_interrupted_call)
 	msg_fds(&call.m, fds, 60);
 	kt_become(USER);
 	call_run(&call);
+	/* a later one with its cookie is not it */
+	kt_assert_ret(request(&same, receiver.id, 1, NEVER), 0, "request");
 	/* each change is a signal to all threads */
 	kt_become(0);
 	kt_become(USER);
