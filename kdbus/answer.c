@@ -4,7 +4,6 @@
 
 #include "answer.h"
 #include "bus.h"
-#include "cmd.h"
 #include "conn.h"
 #include "copy.h"
 #include "fanout.h"
@@ -12,6 +11,7 @@
 #include "message.h"
 #include "pool.h"
 #include "queue.h"
+#include "recv.h"
 #include "reply.h"
 
 /**
@@ -133,30 +133,6 @@ int kdbus_answer_give(struct kdbus_reply *reply, struct kdbus_message *m,
 	return r;
 }
 
-/* the answer is in the pool of the sender, tell it where */
-static int take(struct kdbus_reply *reply, struct kdbus_cmd *cmd)
-{
-	struct kdbus_msg *msg = cmd->data;
-	int r;
-
-	r = kdbus_files_reserve(reply->files);
-	if (r < 0)
-		return r;
-
-	msg->offset_reply = reply->slice->offset;
-	r = kdbus_cmd_store(cmd, offsetof(struct kdbus_msg, offset_reply),
-			    sizeof(msg->offset_reply));
-	if (r < 0) {
-		kdbus_files_cancel(reply->files);
-		return r;
-	}
-
-	kdbus_files_install(reply->files, reply->slice);
-	kdbus_slice_publish(reply->slice);
-	reply->slice = NULL;
-	return 0;
-}
-
 /**
  * kdbus_answer_wait() - sleep until an answer is given, and take it
  * @reply:	What is owed to the connection of the running task, synchronous
@@ -175,7 +151,8 @@ int kdbus_answer_wait(struct kdbus_reply *reply, struct kdbus_cmd *cmd)
 	if (r < 0)
 		return r;
 
-	r = take(reply, cmd);
+	r = kdbus_recv_hand_over(cmd, offsetof(struct kdbus_msg, offset_reply),
+				 &reply->slice, reply->files);
 	/* most have been taken completely */
 	if (reply->slice || reply->files)
 		kdbus_reply_drop_answer(reply);

@@ -61,25 +61,37 @@ static int store_offset(struct kdbus_cmd *cmd, size_t member, u64 offset)
 	return kdbus_cmd_store(cmd, member, sizeof(offset));
 }
 
-/* everything that can fail comes before anything that cannot be undone */
-static int hand_over(struct kdbus_cmd *cmd, size_t member,
-		     struct kdbus_queue_entry *entry)
+/**
+ * kdbus_recv_hand_over() - give a message to user space for good
+ * @cmd:	The command that is told where it is
+ * @member:	Where in its argument the offset goes, a u64
+ * @slice:	The message; set to NULL if this succeeds
+ * @files:	Files that come with it, or NULL; they are still to be freed
+ *
+ * Everything that can fail comes before anything that cannot be undone.
+ *
+ * Context: May sleep; no locks may be held, user memory is accessed.
+ *
+ * Return: 0, -EMFILE, -ENOMEM or -EFAULT; then nothing has happened.
+ */
+int kdbus_recv_hand_over(struct kdbus_cmd *cmd, size_t member,
+			 struct kdbus_slice **slice, struct kdbus_files *files)
 {
 	int r;
 
-	r = kdbus_files_reserve(entry->files);
+	r = kdbus_files_reserve(files);
 	if (r < 0)
 		return r;
 
-	r = store_offset(cmd, member, entry->slice->offset);
+	r = store_offset(cmd, member, (*slice)->offset);
 	if (r < 0) {
-		kdbus_files_cancel(entry->files);
+		kdbus_files_cancel(files);
 		return r;
 	}
 
-	kdbus_files_install(entry->files, entry->slice);
-	kdbus_slice_publish(entry->slice);
-	entry->slice = NULL;
+	kdbus_files_install(files, *slice);
+	kdbus_slice_publish(*slice);
+	*slice = NULL;
 	return 0;
 }
 
@@ -93,7 +105,7 @@ static int conn_take(struct kdbus_conn *conn,
 	if (IS_ERR(entry))
 		return PTR_ERR(entry);
 
-	r = hand_over(cmd, member, entry);
+	r = kdbus_recv_hand_over(cmd, member, &entry->slice, entry->files);
 	if (r < 0 && kdbus_queue_untake(&conn->queue, entry)) {
 		kdbus_conn_wake(conn);
 		return r;

@@ -17,10 +17,14 @@
 
 struct kdbus_cmd;
 struct kdbus_conn;
+struct kdbus_files;
+struct kdbus_slice;
 
 int kdbus_recv(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
 int kdbus_recv_next(struct kdbus_conn *conn, struct kdbus_cmd *cmd,
 		    size_t member);
+int kdbus_recv_hand_over(struct kdbus_cmd *cmd, size_t member,
+			 struct kdbus_slice **slice, struct kdbus_files *files);
 int kdbus_recv_free(struct kdbus_conn *conn, const struct kdbus_cmd *cmd);
 
 #endif
