@@ -248,23 +248,31 @@ START_TEST(left_behind)
 }
 END_TEST
 
-static u8 bytes[8192];
+/* cookies from 1 on; requests if @flags is EXPECT */
+static void send_large(int n, size_t size, u64 flags)
+{
+	static u8 bytes[2000];
+	struct blob m;
+	int i;
+
+	for (i = 1; i <= n; i++) {
+		msg_init(&m, 0, i);
+		m.msg.flags = flags;
+		m.msg.timeout_ns = flags ? NEVER : 0;
+		blob_add_str(&m, KDBUS_ITEM_DST_NAME, NAME);
+		msg_vec(&m, bytes, size);
+		kt_assert_ret(conn_send(&a, &m), 0, "send");
+	}
+}
 
 /* what does not fit as a whole does not move at all */
 START_TEST(taker_too_small)
 {
 	struct conn small;
-	struct blob m;
-	int i;
 
 	act_world(0);
 	conn_open(&small, &bus, KT_PAGE);
-	for (i = 1; i <= 3; i++) {
-		msg_init(&m, 0, i);
-		blob_add_str(&m, KDBUS_ITEM_DST_NAME, NAME);
-		msg_vec(&m, bytes, 1500);
-		kt_assert_ret(conn_send(&a, &m), 0, "send");
-	}
+	send_large(3, 1500, 0);
 	kt_assert_ret(request_name(&a, NAME, 4, NEVER), 0, "request");
 	kt_check_ret(name_acquire(&small, NAME, QUEUE | REPLACE), -ENOBUFS,
 		     "too small");
@@ -284,17 +292,10 @@ END_TEST
 START_TEST(no_half_rule)
 {
 	struct conn small;
-	struct blob m;
-	int i;
 
 	act_world(0);
 	conn_open(&small, &bus, KT_PAGE);
-	for (i = 1; i <= 2; i++) {
-		msg_init(&m, 0, i);
-		blob_add_str(&m, KDBUS_ITEM_DST_NAME, NAME);
-		msg_vec(&m, bytes, 1800);
-		kt_assert_ret(conn_send(&a, &m), 0, "send");
-	}
+	send_large(2, 1800, 0);
 	kt_check_ret(name_acquire(&small, NAME, 0), 0, "just fits");
 	expect_n(&small, 1, 2);
 }
@@ -303,19 +304,11 @@ END_TEST
 /* the activator has no room: the name goes, the messages stay */
 START_TEST(hand_back_too_small)
 {
-	struct blob m;
-	int i;
-
 	act_world(0);
 	conn_close(&act);
 	activator_open(&act, &bus, 0, NAME, KT_PAGE);
 	take(&s);
-	for (i = 1; i <= 3; i++) {
-		msg_init(&m, 0, i);
-		blob_add_str(&m, KDBUS_ITEM_DST_NAME, NAME);
-		msg_vec(&m, bytes, 1500);
-		kt_assert_ret(conn_send(&a, &m), 0, "send");
-	}
+	send_large(3, 1500, 0);
 	release(&s);
 	check_owner(0);
 	expect_n(&s, 1, 3);
@@ -327,7 +320,6 @@ END_TEST
 START_TEST(no_room_for_the_dead)
 {
 	struct conn mon;
-	struct blob m;
 	int i;
 
 	act_world(0);
@@ -336,14 +328,7 @@ START_TEST(no_room_for_the_dead)
 	kt_assert_ret(special_try_open(&mon, &bus, KDBUS_HELLO_MONITOR, NULL,
 				       POOL), 0, "a monitor");
 	take(&s);
-	for (i = 1; i <= 3; i++) {
-		msg_init(&m, 0, i);
-		m.msg.flags = EXPECT;
-		m.msg.timeout_ns = NEVER;
-		blob_add_str(&m, KDBUS_ITEM_DST_NAME, NAME);
-		msg_vec(&m, bytes, 1500);
-		kt_assert_ret(conn_send(&a, &m), 0, "send");
-	}
+	send_large(3, 1500, EXPECT);
 	conn_close(&s);
 	check_owner(0);
 	for (i = 1; i <= 3; i++)

@@ -62,6 +62,38 @@ START_TEST(connection_limit)
 }
 END_TEST
 
+static void check_both_win(const struct duel *d)
+{
+	kt_check(!d->ret[0] && !d->ret[1], "round %u: %s, %s", d->rounds,
+		 kt_err(d->ret[0]), kt_err(d->ret[1]));
+}
+
+/* both send to a new pool each time; if @err is not 0, one fails with it */
+static void fill_pools(struct duel *d, int err)
+{
+	d->end = kt_now_ms() + RACE_MS;
+	while (duel_on(d)) {
+		conn_open(&d->b, &d->bus, POOL);
+		duel_round(d);
+		if (err)
+			check_one_wins(d, err, err);
+		else
+			check_both_win(d);
+		conn_close(&d->b);
+	}
+	duel_end(d);
+	kt_note("%u rounds", d->rounds);
+}
+
+/* sender and receiver are different users */
+static void start_limited(struct duel *d)
+{
+	kt_become(20073);
+	bus_make(&d->bus, KDBUS_MAKE_ACCESS_WORLD);
+	conn_open(&d->a, &d->bus, POOL);
+	kt_become(20074);
+}
+
 static int send_half(struct duel *d, int who)
 {
 	static u8 bytes[POOL];
@@ -77,15 +109,7 @@ START_TEST(half_of_a_pool)
 
 	bus_make(&d->bus, 0);
 	conn_open(&d->a, &d->bus, POOL);
-	d->end = kt_now_ms() + RACE_MS;
-	while (duel_on(d)) {
-		conn_open(&d->b, &d->bus, POOL);
-		duel_round(d);
-		check_one_wins(d, EXFULL, EXFULL);
-		conn_close(&d->b);
-	}
-	duel_end(d);
-	kt_note("%u rounds", d->rounds);
+	fill_pools(d, EXFULL);
 }
 END_TEST
 
@@ -110,20 +134,8 @@ START_TEST(quarters_for_one_user)
 {
 	struct duel *d = duel_start(2, send_quarter);
 
-	kt_become(20073);
-	bus_make(&d->bus, KDBUS_MAKE_ACCESS_WORLD);
-	conn_open(&d->a, &d->bus, POOL);
-	kt_become(20074);
-	d->end = kt_now_ms() + RACE_MS;
-	while (duel_on(d)) {
-		conn_open(&d->b, &d->bus, POOL);
-		duel_round(d);
-		kt_check(!d->ret[0] && !d->ret[1], "round %u: %s, %s",
-			 d->rounds, kt_err(d->ret[0]), kt_err(d->ret[1]));
-		conn_close(&d->b);
-	}
-	duel_end(d);
-	kt_note("%u rounds", d->rounds);
+	start_limited(d);
+	fill_pools(d, 0);
 }
 END_TEST
 
@@ -132,23 +144,12 @@ START_TEST(half_for_one_user)
 {
 	struct duel *d = duel_start(2, send_third);
 
-	kt_become(20073);
-	bus_make(&d->bus, KDBUS_MAKE_ACCESS_WORLD);
-	conn_open(&d->a, &d->bus, POOL);
-	kt_become(20074);
+	start_limited(d);
 	conn_open(&d->b, &d->bus, POOL);
 	kt_check_ret(send_third(d, 0), 0, "alone");
 	kt_check_ret(send_third(d, 0), -ENOBUFS, "more than half");
 	conn_close(&d->b);
-	d->end = kt_now_ms() + RACE_MS;
-	while (duel_on(d)) {
-		conn_open(&d->b, &d->bus, POOL);
-		duel_round(d);
-		check_one_wins(d, ENOBUFS, ENOBUFS);
-		conn_close(&d->b);
-	}
-	duel_end(d);
-	kt_note("%u rounds", d->rounds);
+	fill_pools(d, ENOBUFS);
 }
 END_TEST
 
@@ -223,8 +224,7 @@ START_TEST(files_fit)
 	start_files(d);
 	while (duel_on(d)) {
 		duel_round(d);
-		kt_check(!d->ret[0] && !d->ret[1], "%s and %s",
-			 kt_err(d->ret[0]), kt_err(d->ret[1]));
+		check_both_win(d);
 		kt_check(drop_all(&d->b) == 2, "messages");
 	}
 	duel_end(d);

@@ -216,20 +216,26 @@ START_TEST(descriptors_in_flight)
 }
 END_TEST
 
-/* those of a call are in flight once, and until they have been received */
-START_TEST(descriptors_of_a_call)
+static struct call call;
+
+/* 60 of the 100 that USER may have; to change users would interrupt it */
+static void call_with_files(void)
 {
 	struct rlimit lim = { .rlim_cur = 100, .rlim_max = 100 };
-	static struct call call;
 	int fds[60] = { 0 };
 
-	prepare();
 	kt_assert(!setrlimit(RLIMIT_NOFILE, &lim), "setrlimit: %m");
 	call_init(&call, &same, receiver.id, 1, NEVER);
 	msg_fds(&call.m, fds, 60);
-	/* to change users in between would interrupt the call */
 	kt_become(USER);
 	call_run(&call);
+}
+
+/* those of a call are in flight once, and until they have been received */
+START_TEST(descriptors_of_a_call)
+{
+	prepare();
+	call_with_files();
 	kt_check_ret(send_fds_here(&same, 41), -ETOOMANYREFS, "101");
 	kt_check_ret(send_fds_here(&same, 40), 0, "100");
 	kt_check_ret(cancel(&same, 1), 0, "cancel");
@@ -240,16 +246,8 @@ END_TEST
 /* a call that was interrupted and goes on waiting is not sent again */
 START_TEST(descriptors_of_an_interrupted_call)
 {
-	struct rlimit lim = { .rlim_cur = 100, .rlim_max = 100 };
-	static struct call call;
-	int fds[60] = { 0 };
-
 	prepare();
-	kt_assert(!setrlimit(RLIMIT_NOFILE, &lim), "setrlimit: %m");
-	call_init(&call, &same, receiver.id, 1, NEVER);
-	msg_fds(&call.m, fds, 60);
-	kt_become(USER);
-	call_run(&call);
+	call_with_files();
 	/* a later one with its cookie is not it */
 	kt_assert_ret(request(&same, receiver.id, 1, NEVER), 0, "request");
 	/* each change is a signal to all threads */
