@@ -44,16 +44,18 @@ JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
 VM := tools/testing/vm
 TESTS := tools/testing/selftests/kdbus
+LIB := tools/lib/kdbus
 
 # Each of these has a Makefile that takes O=, the absolute directory to build in.
 SUBDIRS := $(patsubst %/Makefile,%,$(wildcard samples/Makefile tools/*/Makefile \
-	$(TESTS)/Makefile))
+	$(LIB)/Makefile $(LIB)/tests/Makefile $(TESTS)/Makefile))
 samples_O := $(B)/samples
 $(TESTS)_O := $(B)/tests
 out = $(or $($(1)_O),$(B)/$(1))
 
-.PHONY: all
-all: module samples tools tests
+.PHONY: all programs
+all: module
+programs: samples tools tests
 
 #
 # Module
@@ -63,7 +65,7 @@ all: module samples tools tests
 # The source tree stays clean, and builds for several kernels stay apart.
 .PHONY: module
 module: need-kdir
-	@tools/stage $(STAGE) Kbuild kdbus include
+	@KDIR=$(KDIR) tools/stage $(STAGE) Kbuild kdbus include
 	@+$(MAKE) $(JOBS) --no-print-directory -C $(KDIR) M=$(STAGE) modules
 
 .PHONY: modules_install
@@ -72,9 +74,14 @@ modules_install: module
 
 # kbuild updates the module index only where it finds the kernel's System.map
 # beside the headers.
-.PHONY: install
-install: modules_install
+.PHONY: install install_lib
+install: modules_install install_lib
 	$(if $(INSTALL_MOD_PATH),,depmod -a $(KREL))
+
+install_lib: $(LIB)
+	@+$(MAKE) --no-print-directory -C $(LIB) O=$(B)/$(LIB) \
+		DESTDIR=$(or $(DESTDIR),$(INSTALL_MOD_PATH)) install
+	$(if $(DESTDIR)$(INSTALL_MOD_PATH),,ldconfig)
 
 .PHONY: need-kdir
 need-kdir:
@@ -101,7 +108,7 @@ check-deb:
 	@tools/setup deb
 	@+$(MAKE) -s --no-print-directory run-check-deb
 
-run-check-deb: all
+run-check-deb: module programs
 	@KDBUS_MODULE=$(KO) KERNEL=$(KERNEL) KDIR=$(KDIR) BUILD=$(B) \
 		tools/testing/check-deb
 
@@ -118,6 +125,9 @@ $(SUBDIRS):
 	@mkdir -p $(call out,$@)
 	@+$(MAKE) $(JOBS) --no-print-directory -C $@ O=$(call out,$@)
 
+# Built first, as these do not look whether it is as it should be.
+$(LIB)/tests tools/bench samples: $(LIB)
+
 #
 # Running it
 #
@@ -126,19 +136,22 @@ $(SUBDIRS):
 setup:
 	@tools/setup
 
-# setup may install the very headers that KDIR is to name: a new make looks.
+# setup may install the very headers that KDIR is to name: a new make looks. The
+# output of the demo begins with the demo.
 .PHONY: demo check
-demo check: setup
+demo: setup
+	@+$(MAKE) -s --no-print-directory run-$@
+check: setup
 	@+$(MAKE) --no-print-directory run-$@
 
 .PHONY: run-demo
-run-demo: all
+run-demo: module samples
 	@KDBUS_MODULE=$(KO) $(VM)/vm-run --kernel $(KERNEL) \
 		--add $(B)/samples/kdbus-demo:/bin/kdbus-demo -- \
 		kdbus-demo -m kdbus$(KDBUS_EXT)
 
 .PHONY: run-check
-run-check: all
+run-check: module programs
 	@+KDBUS_MODULE=$(KO) KERNEL=$(KERNEL) KDIR=$(KDIR) BUILD=$(B) MAKE="$(MAKE)" \
 		tools/testing/check
 
@@ -165,6 +178,19 @@ run-check-debug run-check-kcsan run-check-quick: module tests tools
 	@KDBUS_MODULE=$(KO) KDIR=$(KDIR) BUILD=$(B) \
 		GCOV=$(if $(GCOV_PROFILE),$(B)/coverage/$(CONFIG_$(@:run-%=%))) \
 		tools/testing/check-kernel $(CONFIG_$(@:run-%=%)) $(addprefix -t ,$(T))
+
+# The library against the module: its own tests, in three machines.
+.PHONY: check-lib run-check-lib
+check-lib:
+	@tools/setup kernel lib
+	@+dir=$$($(VM)/build-kernel um) && \
+	$(MAKE) -s --no-print-directory module KDIR=$$dir ARCH=um \
+		CC="$$(command -v gcc-12 || echo gcc)" && \
+	$(MAKE) -s --no-print-directory run-$@ UM=$$dir
+
+run-check-lib: module $(LIB)/tests
+	@+KDBUS_MODULE=$(KO) KERNEL=$(KERNEL) UM=$(UM) BUILD=$(B) MAKE="$(MAKE)" \
+		tools/testing/check-lib $(addprefix -t ,$(T))
 
 # What the tests reach with these targets together: check-debug adds what needs two
 # processors to meet, and takes much longer.
@@ -223,9 +249,15 @@ check-kernels:
 run-check-kernels: tests
 	@+BUILD=$(B) MAKE="$(MAKE)" tools/testing/check-kernels $(addprefix -t ,$(T)) $(K)
 
+# Also a stage of lint.
+.PHONY: htmldocs
+htmldocs:
+	@tools/setup docs
+	@tools/docs/build $(B)/docs
+
 .PHONY: lint
 lint:
-	@tools/setup lint
+	@tools/setup lint docs
 	@+$(MAKE) --no-print-directory run-lint
 
 .PHONY: run-lint
@@ -247,27 +279,31 @@ clean:
 .PHONY: help
 help:
 	@echo 'Building:'
-	@echo '  all              module, samples, tools and tests (default)'
-	@echo '  module           kdbus.ko; W=1 and C=1 work as for a kernel'
-	@echo '  samples, tools, tests'
+	@echo '  module           kdbus.ko (default); needs kernel headers and a compiler,'
+	@echo '                   nothing else; V=1, W=1 and C=1 work as for a kernel'
+	@echo '  programs         samples, tools and tests; each is a target, too'
 	@echo '  modules_install  install the module; INSTALL_MOD_PATH as for a kernel'
-	@echo '  install          the same, and update the module index'
+	@echo '  install          the same, update the module index, and install the library'
+	@echo '  install_lib      the library, its headers and kdbus.pc; PREFIX, DESTDIR'
 	@echo '  dkms             make build/dkms/kdbus-VERSION, which "dkms install" takes'
-	@echo '  deb              make packages kdbus-dkms and kdbus-tools in build/deb/'
+	@echo '  deb              make packages of module, library and samples in build/deb/'
 	@echo '  clean            remove build/'
 	@echo
 	@echo 'Running, in a virtual machine:'
 	@echo '  demo             exchange messages and show what happened'
 	@echo '  check            all tests; the last line says "N passed, N failed"'
-	@echo '  setup            install the packages that all this needs (demo and'
-	@echo '                   check do it by themselves); without root, name them'
+	@echo '  setup            install the packages that all this needs, as root, or'
+	@echo '                   name them; demo, check and the targets below begin'
+	@echo '                   with it. KDBUS_SETUP=no: name them, install nothing'
 	@echo '  check-debug      the tests of the module on a kernel with KASAN, lockdep'
 	@echo '                   and kmemleak, which it builds the first time'
 	@echo '  check-kcsan      the same with KCSAN, which finds data races'
 	@echo '  check-quick      the same as a program, User-mode Linux: seconds;'
 	@echo '                   T=PATTERN runs a part, as T=send/'
+	@echo '  check-lib        the tests of the library, on User-mode Linux with valgrind,'
+	@echo '                   and with the sanitizers; T= as above'
 	@echo '  check-kernels    the same on the kernels of Debian 12, 13 and their'
-	@echo '                   backports, for x86-64 and arm64, which it fetches;'
+	@echo '                   backports, for x86-64, arm64, i386, which it fetches;'
 	@echo '                   K=trixie/amd64 does one, T= as above'
 	@echo '  check-broken     break the module on purpose, in a copy: the kernels above'
 	@echo '                   have to notice; FAULT=NAME does one of them'
@@ -279,10 +315,12 @@ help:
 	@echo "                   FUZZ='-t SECONDS -j GUESTS', FUZZ='-r FILE' to"
 	@echo '                   reproduce a finding; ON=debug for two processors'
 	@echo '  bench            what operations cost, beside sockets, binder and D-Bus;'
-	@echo '                   build/bench.json, build/bench.png'
+	@echo '                   build/bench.json, build/bench.png; and what README shows'
 	@echo '  profile          instructions of a call, by function of the kernel;'
 	@echo '                   NAMES=kdbus.call.64'
-	@echo '  lint             sparse, W=1, checkpatch, coccinelle, shellcheck'
+	@echo '  lint             sparse, W=1, checkpatch, coccinelle, shellcheck, and the'
+	@echo '                   manual against the code'
+	@echo '  htmldocs         the manual and the kernel-doc of the module, as HTML'
 	@echo '  To run something else: $(VM)/vm-run --help'
 	@echo
 	@echo 'Variables:'

@@ -3,38 +3,52 @@
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 #include <linux/uuid.h>
 
-#include "attach.h"
 #include "bus.h"
 #include "cmd.h"
-#include "conn.h"
-#include "endpoint.h"
 #include "item.h"
 #include "limits.h"
+#include "match.h"
 #include "meta.h"
+
+static void bus_uncharge(struct kdbus_bus *bus)
+{
+	if (bus->charged)
+		atomic_dec(&bus->user->buses);
+	bus->charged = false;
+}
+
+/* others may have handles open for as long as they like */
+static void bus_drain(struct kdbus_node *node)
+{
+	bus_uncharge(kdbus_bus(node));
+}
 
 static void bus_release(struct kdbus_node *node)
 {
 	struct kdbus_bus *bus = kdbus_bus(node);
 
 	WARN_ON(!xa_empty(&bus->conns));
-	kdbus_match_index_exit(&bus->matches);
+	kdbus_match_index_put(bus->matches);
 	kdbus_policy_db_exit(&bus->policy);
 	kdbus_meta_put(bus->creator);
 	kdbus_names_exit(&bus->names);
-	if (bus->charged)
-		atomic_dec(&bus->user->buses);
+	/* if it was never linked */
+	bus_uncharge(bus);
 	kdbus_user_put(bus->user);
+	put_user_ns(bus->user_ns);
 	xa_destroy(&bus->conns);
 	kfree(bus);
 }
 
 static const struct kdbus_node_ops bus_ops = {
+	.drain		= bus_drain,
 	.release	= bus_release,
 };
 
-static int check_bloom(const struct kdbus_bloom_parameter *bloom)
+static int bus_check_bloom(const struct kdbus_bloom_parameter *bloom)
 {
 	if (bloom->size < KDBUS_BUS_BLOOM_MIN_SIZE ||
 	    bloom->size > KDBUS_BUS_BLOOM_MAX_SIZE ||
@@ -44,11 +58,11 @@ static int check_bloom(const struct kdbus_bloom_parameter *bloom)
 }
 
 /*
- * A bus carries its owner in its name, so that nobody takes another's name. In
- * the initial domain, which everybody may share, that is who the owner is to
- * everybody: root of some user namespace is not 0 there.
+ * A bus carries the uid of its owner in its name, so that no user takes a name of
+ * another. In the initial domain, which all user namespaces share, it is the uid
+ * in the initial one: root of another namespace is not 0 there.
  */
-static int check_name(const struct kdbus_domain *domain, const char *name)
+static int bus_check_name(const struct kdbus_domain *domain, const char *name)
 {
 	struct user_namespace *ns = current_user_ns();
 	char prefix[16];
@@ -65,7 +79,8 @@ static int bus_charge(struct kdbus_bus *bus)
 {
 	int r;
 
-	bus->user = kdbus_user_find(&bus->domain->users, bus->uid);
+	bus->user = kdbus_user_find(&bus->domain->users, current_cred(),
+				    &init_user_ns);
 	if (IS_ERR(bus->user)) {
 		r = PTR_ERR(bus->user);
 		bus->user = NULL;
@@ -80,7 +95,7 @@ static int bus_charge(struct kdbus_bus *bus)
 	return r;
 }
 
-static int take_mask(const struct kdbus_item *item, u64 *mask, bool *seen)
+static int bus_take_mask(const struct kdbus_item *item, u64 *mask, bool *seen)
 {
 	if (*seen)
 		return -EEXIST;
@@ -93,7 +108,7 @@ static int take_mask(const struct kdbus_item *item, u64 *mask, bool *seen)
 }
 
 /* Documentation/kdbus.txt, section 22.1 */
-static int take_masks(struct kdbus_bus *bus, const struct kdbus_cmd *cmd)
+static int bus_take_masks(struct kdbus_bus *bus, const struct kdbus_cmd *cmd)
 {
 	const struct kdbus_cmd_make *make = cmd->data;
 	bool required = false, owner = false;
@@ -107,9 +122,9 @@ static int take_masks(struct kdbus_bus *bus, const struct kdbus_cmd *cmd)
 	kdbus_items_foreach(item, kdbus_cmd_items(cmd),
 			    kdbus_cmd_items_len(cmd)) {
 		if (item->type == KDBUS_ITEM_ATTACH_FLAGS_REQUIRED)
-			r = take_mask(item, &bus->attach_required, &required);
+			r = bus_take_mask(item, &bus->attach_required, &required);
 		else if (item->type == KDBUS_ITEM_ATTACH_FLAGS_OWNER)
-			r = take_mask(item, &bus->attach_owner, &owner);
+			r = bus_take_mask(item, &bus->attach_owner, &owner);
 		if (r < 0)
 			return r;
 	}
@@ -129,6 +144,7 @@ static struct kdbus_bus *bus_alloc(void)
 		return NULL;
 	}
 
+	mutex_init(&bus->owners);
 	mutex_init(&bus->lock);
 	mutex_init(&bus->flush);
 	mutex_init(&bus->broadcast);
@@ -139,7 +155,7 @@ static struct kdbus_bus *bus_alloc(void)
 	return bus;
 }
 
-/* who makes it, and how */
+/* the maker's credentials and what it asks for */
 static int bus_fill(struct kdbus_bus *bus, const struct kdbus_cmd *cmd)
 {
 	const struct kdbus_cmd_make *make = cmd->data;
@@ -148,8 +164,12 @@ static int bus_fill(struct kdbus_bus *bus, const struct kdbus_cmd *cmd)
 	/* extensions are between the creator and the kernel */
 	bus->flags = make->flags & ~KDBUS_EXT_ATTACH;
 	bus->bloom = cmd->found[KDBUS_BUS_MAKE_BLOOM]->bloom_parameter;
+	bus->matches = kdbus_match_index_new(bus->bloom.size * 8);
+	if (!bus->matches)
+		return -ENOMEM;
 	bus->uid = current_fsuid();
 	bus->gid = current_fsgid();
+	bus->user_ns = get_user_ns(current_user_ns());
 	generate_random_uuid(bus->id128);
 
 	creator = kdbus_meta_new(KDBUS_META_RECORD, NULL);
@@ -157,7 +177,7 @@ static int bus_fill(struct kdbus_bus *bus, const struct kdbus_cmd *cmd)
 		return PTR_ERR(creator);
 
 	bus->creator = creator;
-	return take_masks(bus, cmd);
+	return bus_take_masks(bus, cmd);
 }
 
 /**
@@ -178,12 +198,12 @@ struct kdbus_bus *kdbus_bus_new(struct kdbus_domain *domain,
 {
 	const char *name = cmd->found[KDBUS_BUS_MAKE_NAME]->str;
 	struct kdbus_bus *bus;
-	int r;
+	int r, charged;
 
-	r = check_bloom(&cmd->found[KDBUS_BUS_MAKE_BLOOM]->bloom_parameter);
+	r = bus_check_bloom(&cmd->found[KDBUS_BUS_MAKE_BLOOM]->bloom_parameter);
 	if (r < 0)
 		return ERR_PTR(r);
-	r = check_name(domain, name);
+	r = bus_check_name(domain, name);
 	if (r < 0)
 		return ERR_PTR(r);
 
@@ -199,10 +219,12 @@ struct kdbus_bus *kdbus_bus_new(struct kdbus_domain *domain,
 	r = bus_fill(bus, cmd);
 	if (r < 0)
 		goto err_put;
+	/* it may be drained as soon as it is linked, but the name comes first */
+	charged = bus_charge(bus);
 	r = kdbus_node_link(&bus->node);
 	if (r < 0)
 		goto err_put;
-	r = bus_charge(bus);
+	r = charged;
 	if (r < 0)
 		goto err_kill;
 
@@ -214,53 +236,6 @@ err_kill:
 err_put:
 	kdbus_node_put(&bus->node);
 	return ERR_PTR(r);
-}
-
-/**
- * kdbus_bus_publish() - open a bus to the public
- * @bus:	The bus
- *
- * Makes the default endpoint.
- *
- * Context: May sleep.
- *
- * Return: 0, -ESHUTDOWN if the domain died meanwhile, or a negative errno.
- */
-int kdbus_bus_publish(struct kdbus_bus *bus)
-{
-	struct kdbus_ep *ep;
-	int r;
-
-	ep = kdbus_ep_new(bus, "bus", bus->flags, bus->uid, bus->gid);
-	if (IS_ERR(ep))
-		return PTR_ERR(ep);
-
-	r = kdbus_ep_publish(ep);
-	kdbus_node_put(&ep->node);
-	return r;
-}
-
-/**
- * kdbus_bus_find_conn() - look up a connection
- * @bus:	Where
- * @id:		Its id
- *
- * Return: The connection, with a reference, or NULL.
- */
-struct kdbus_conn *kdbus_bus_find_conn(struct kdbus_bus *bus, u64 id)
-{
-	struct kdbus_conn *conn;
-
-	if (id > ULONG_MAX)
-		return NULL;
-
-	rcu_read_lock();
-	conn = xa_load(&bus->conns, id);
-	if (conn && !kref_get_unless_zero(&conn->kref))
-		conn = NULL;
-	rcu_read_unlock();
-
-	return conn;
 }
 
 /**

@@ -6,12 +6,12 @@
  * DOC: Buses
  *
  * A bus is where connections find each other: it numbers them and looks them up
- * by number. It belongs to the user who made it, who is privileged on it, and
+ * by number. It belongs to the user that made it and is privileged on it, and
  * ends when the handle that made it is closed. Its children are endpoints, the
  * first of which, called "bus", lives as long as the bus.
  *
- * Locks: @conns is looked up under RCU and changed under @lock, so that whoever
- * holds that sees all of it. What a lookup finds may be disconnected a moment
+ * Locks: @conns is looked up under RCU and changed under @lock, so that a holder of
+ * @lock sees all of it. What a lookup finds may be disconnected a moment
  * later; it is the connection's queue that decides whether a message still goes
  * in.
  */
@@ -24,13 +24,13 @@
 #include <uapi/linux/kdbus.h>
 
 #include "domain.h"
-#include "match.h"
 #include "names.h"
 #include "node.h"
-#include "policy-db.h"
+#include "policy.h"
 
 struct kdbus_cmd;
 struct kdbus_conn;
+struct kdbus_match_index;
 struct kdbus_meta;
 
 /**
@@ -41,18 +41,22 @@ struct kdbus_meta;
  * @flags:	KDBUS_MAKE_* flags, constant
  * @id128:	Random id, constant
  * @bloom:	Shape of bloom filters, constant
- * @uid:	Who made it, constant
+ * @uid:	User that made it, constant
  * @gid:	With which group, constant
+ * @user_ns:	User namespace it was made in, with a reference, constant
  * @user:	Accounting record of the creator, with a reference
- * @charged:	Whether the bus counts there
+ * @charged:	Whether the bus counts there, which it does until it is drained
  * @creator:	What is known about the creator, with a reference, constant
  * @attach_required: KDBUS_ATTACH_* that connections must allow, constant
  * @attach_owner: KDBUS_ATTACH_* that may be told about the creator, constant
- * @policy:	What is granted to whom
- * @lock:	Guards @conns, names, matches, monitors and @events
+ * @policy:	What is granted to which users
+ * @owners:	Held while commands change owners of names
+ * @lock:	Guards @conns, names, monitors, @events and @gathered
  * @names:	Well-known names
- * @matches:	Who wants which broadcasts
- * @monitors:	Who sees all messages
+ * @matches:	Index of the matches of its connections, with a reference,
+ *		constant
+ * @gathered:	Last time that receivers were gathered, to have each once
+ * @monitors:	Connections that see all messages
  * @has_monitors: Whether there are any
  * @events:	What happened and was not delivered yet
  * @flush:	Held while events are delivered
@@ -69,6 +73,7 @@ struct kdbus_bus {
 	struct kdbus_bloom_parameter bloom;
 	kuid_t uid;
 	kgid_t gid;
+	struct user_namespace *user_ns;
 	struct kdbus_user *user;
 	bool charged;
 	struct kdbus_meta *creator;
@@ -76,9 +81,11 @@ struct kdbus_bus {
 	u64 attach_owner;
 	struct kdbus_policy_db policy;
 
-	struct mutex lock;	/* names, matches, monitors, events */
+	struct mutex owners;	/* owners of names */
+	struct mutex lock;	/* names, monitors, events */
 	struct kdbus_name_registry names;
-	struct kdbus_match_index matches;
+	struct kdbus_match_index *matches;
+	u64 gathered;
 	struct list_head monitors;
 	bool has_monitors;
 	struct list_head events;
@@ -94,10 +101,19 @@ static inline struct kdbus_bus *kdbus_bus(struct kdbus_node *node)
 	return container_of(node, struct kdbus_bus, node);
 }
 
+/**
+ * kdbus_bus_has_monitors() - whether a bus has connections that see all messages
+ * @bus:	The bus
+ *
+ * Return: Whether it has one at the moment.
+ */
+static inline bool kdbus_bus_has_monitors(const struct kdbus_bus *bus)
+{
+	return READ_ONCE(bus->has_monitors);
+}
+
 struct kdbus_bus *kdbus_bus_new(struct kdbus_domain *domain,
 				const struct kdbus_cmd *cmd);
-int kdbus_bus_publish(struct kdbus_bus *bus);
-struct kdbus_conn *kdbus_bus_find_conn(struct kdbus_bus *bus, u64 id);
 bool kdbus_bus_privileged(const struct kdbus_bus *bus);
 
 /* items of KDBUS_CMD_BUS_MAKE, in the order of the rules of its row */

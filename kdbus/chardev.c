@@ -26,15 +26,15 @@ struct kdbus_chardev {
 	kgid_t gid;
 };
 
-static struct bus_type kdbus_subsys = {
+static struct bus_type chardev_subsys = {
 	.name	= KBUILD_MODNAME,
 };
 
-static dev_t kdbus_devt;
-static struct cdev kdbus_cdev;
+static dev_t chardev_devt;
+static struct cdev chardev_cdev;
 
 /* minor to node */
-static DEFINE_XARRAY_ALLOC(kdbus_minors);
+static DEFINE_XARRAY_FLAGS(chardev_minors, XA_FLAGS_ALLOC | XA_FLAGS_ACCOUNT);
 
 /*
  * The driver core would make a copy of the path itself, and if there is no memory
@@ -64,40 +64,30 @@ static void chardev_release(struct device *dev)
 	kfree(container_of(dev, struct kdbus_chardev, dev));
 }
 
-static const struct device_type control_type = {
+static const struct device_type chardev_control_type = {
 	.name		= "control",
 	.devnode	= chardev_devnode,
 	.release	= chardev_release,
 };
 
-static const struct device_type endpoint_type = {
+static const struct device_type chardev_endpoint_type = {
 	.name		= "endpoint",
 	.devnode	= chardev_devnode,
 	.release	= chardev_release,
 };
 
-/**
- * kdbus_chardev_add() - make the device node of a node
- * @node:	The node
- * @path:	Path below /dev
- * @mode:	Permissions
- * @uid:	Owner
- * @gid:	Group
- *
- * Documentation/kdbus.txt, section 2.2.
- *
- * Context: May sleep; the lock of @node is held.
- *
- * Return: The device node, to be removed with kdbus_chardev_del(), or an error
- * pointer: -ENAMETOOLONG, -ENOMEM, -EBUSY if there are no minors left.
+/*
+ * Documentation/kdbus.txt, section 2.2. Fails with -ENAMETOOLONG, -ENOMEM, or
+ * -EBUSY if there are no minors left.
  */
-struct kdbus_chardev *kdbus_chardev_add(struct kdbus_node *node,
-					const char *path, umode_t mode,
-					kuid_t uid, kgid_t gid)
+static void *chardev_publish(struct kdbus_node *node, const char *path,
+			     umode_t mode, kuid_t uid, kgid_t gid)
 {
 	struct kdbus_chardev *chardev;
 	u32 minor;
 	int r;
+
+	lockdep_assert_held(&node->lock);
 
 	if (strlen(path) > KDBUS_PATH_MAX_LEN)
 		return ERR_PTR(-ENAMETOOLONG);
@@ -111,16 +101,18 @@ struct kdbus_chardev *kdbus_chardev_add(struct kdbus_node *node,
 	chardev->gid = gid;
 
 	device_initialize(&chardev->dev);
-	chardev->dev.bus = &kdbus_subsys;
-	chardev->dev.type = node->type == KDBUS_NODE_DOMAIN ? &control_type :
-							      &endpoint_type;
+	/* nothing sleeps or wakes up here, so sysfs needs no files about that */
+	device_set_pm_not_required(&chardev->dev);
+	chardev->dev.bus = &chardev_subsys;
+	chardev->dev.type = node->type == KDBUS_NODE_DOMAIN ? &chardev_control_type :
+							      &chardev_endpoint_type;
 
 	/* from here on the device can be opened, if only by its number */
-	r = xa_alloc(&kdbus_minors, &minor, node,
+	r = xa_alloc(&chardev_minors, &minor, node,
 		     XA_LIMIT(0, KDBUS_MINORS - 1), GFP_KERNEL);
 	if (r < 0)
 		goto err_put;
-	chardev->dev.devt = MKDEV(MAJOR(kdbus_devt), minor);
+	chardev->dev.devt = MKDEV(MAJOR(chardev_devt), minor);
 
 	r = dev_set_name(&chardev->dev, "%s", path);
 	if (r < 0)
@@ -133,47 +125,42 @@ struct kdbus_chardev *kdbus_chardev_add(struct kdbus_node *node,
 	return chardev;
 
 err_minor:
-	xa_erase(&kdbus_minors, minor);
+	xa_erase(&chardev_minors, minor);
 err_put:
 	put_device(&chardev->dev);
 	return ERR_PTR(r);
 }
 
-/**
- * kdbus_chardev_del() - remove a device node
- * @chardev:	The device node
- *
- * Context: May sleep; the lock of its node is held.
- */
-void kdbus_chardev_del(struct kdbus_chardev *chardev)
+static void chardev_unpublish(void *shown)
 {
+	struct kdbus_chardev *chardev = shown;
 	unsigned int minor = MINOR(chardev->dev.devt);
 
 	/* nobody finds the node any more; sysfs has the number until del */
-	xa_store(&kdbus_minors, minor, NULL, GFP_KERNEL);
+	xa_store(&chardev_minors, minor, NULL, GFP_KERNEL);
 	device_del(&chardev->dev);
-	xa_erase(&kdbus_minors, minor);
+	xa_erase(&chardev_minors, minor);
 	put_device(&chardev->dev);
 }
 
-/**
- * kdbus_chardev_find() - which node is being opened
- * @inode:	Inode of the device node
- *
- * Return: The node, with a reference, or NULL if there is none any more.
- */
-struct kdbus_node *kdbus_chardev_find(const struct inode *inode)
+static struct kdbus_node *chardev_find(const struct inode *inode)
 {
 	struct kdbus_node *node;
 
-	xa_lock(&kdbus_minors);
-	node = xa_load(&kdbus_minors, iminor(inode));
+	xa_lock(&chardev_minors);
+	node = xa_load(&chardev_minors, iminor(inode));
 	if (node)
 		kdbus_node_get(node);
-	xa_unlock(&kdbus_minors);
+	xa_unlock(&chardev_minors);
 
 	return node;
 }
+
+const struct kdbus_front_door kdbus_chardev_door = {
+	.publish	= chardev_publish,
+	.unpublish	= chardev_unpublish,
+	.find		= chardev_find,
+};
 
 /**
  * kdbus_chardev_init() - register subsystem and character device
@@ -187,27 +174,27 @@ int kdbus_chardev_init(const struct file_operations *fops)
 {
 	int r;
 
-	r = subsys_virtual_register(&kdbus_subsys, NULL);
+	r = subsys_virtual_register(&chardev_subsys, NULL);
 	if (r < 0)
 		return r;
 
-	r = alloc_chrdev_region(&kdbus_devt, 0, KDBUS_MINORS, KBUILD_MODNAME);
+	r = alloc_chrdev_region(&chardev_devt, 0, KDBUS_MINORS, KBUILD_MODNAME);
 	if (r < 0)
 		goto err_subsys;
 
-	cdev_init(&kdbus_cdev, fops);
-	kdbus_cdev.owner = THIS_MODULE;
-	r = cdev_add(&kdbus_cdev, kdbus_devt, KDBUS_MINORS);
+	cdev_init(&chardev_cdev, fops);
+	chardev_cdev.owner = THIS_MODULE;
+	r = cdev_add(&chardev_cdev, chardev_devt, KDBUS_MINORS);
 	if (r < 0)
 		goto err_region;
 
 	return 0;
 
 err_region:
-	kobject_put(&kdbus_cdev.kobj);
-	unregister_chrdev_region(kdbus_devt, KDBUS_MINORS);
+	kobject_put(&chardev_cdev.kobj);
+	unregister_chrdev_region(chardev_devt, KDBUS_MINORS);
 err_subsys:
-	bus_unregister(&kdbus_subsys);
+	bus_unregister(&chardev_subsys);
 	return r;
 }
 
@@ -218,8 +205,8 @@ err_subsys:
  */
 void kdbus_chardev_exit(void)
 {
-	cdev_del(&kdbus_cdev);
-	unregister_chrdev_region(kdbus_devt, KDBUS_MINORS);
-	bus_unregister(&kdbus_subsys);
-	xa_destroy(&kdbus_minors);
+	cdev_del(&chardev_cdev);
+	unregister_chrdev_region(chardev_devt, KDBUS_MINORS);
+	bus_unregister(&chardev_subsys);
+	xa_destroy(&chardev_minors);
 }

@@ -9,7 +9,7 @@
 #include "item.h"
 #include "memcg.h"
 
-static int read_size(struct kdbus_cmd *cmd)
+static int cmd_read_size(struct kdbus_cmd *cmd)
 {
 	u64 size;
 
@@ -32,7 +32,7 @@ static int read_size(struct kdbus_cmd *cmd)
 /* for a few words, a copy costs more to set up than to do */
 #define FEW	64
 
-static int read_words(u64 *to, const u64 __user *from, size_t size)
+static int cmd_read_words(u64 *to, const u64 __user *from, size_t size)
 {
 	size_t i;
 
@@ -51,17 +51,17 @@ fault:
 	return -EFAULT;
 }
 
-static int read_small(struct kdbus_cmd *cmd)
+static int cmd_read_small(struct kdbus_cmd *cmd)
 {
 	if (cmd->size <= FEW)
-		return read_words(cmd->buf, cmd->uarg, cmd->size);
+		return cmd_read_words(cmd->buf, cmd->uarg, cmd->size);
 	/* it fits, as the caller has found out */
 	if (kdbus_copy_from_user(cmd->buf, cmd->uarg, cmd->size))
 		return -EFAULT;
 	return 0;
 }
 
-static int read_large(struct kdbus_cmd *cmd)
+static int cmd_read_large(struct kdbus_cmd *cmd)
 {
 	cmd->data = kvmalloc(cmd->size, KDBUS_GFP_CALLER);
 	if (!cmd->data)
@@ -70,15 +70,15 @@ static int read_large(struct kdbus_cmd *cmd)
 	return copy_from_user(cmd->data, cmd->uarg, cmd->size) ? -EFAULT : 0;
 }
 
-static int read_copy(struct kdbus_cmd *cmd)
+static int cmd_read_copy(struct kdbus_cmd *cmd)
 {
 	int r;
 
 	if (cmd->size > sizeof(cmd->buf)) {
-		r = read_large(cmd);
+		r = cmd_read_large(cmd);
 	} else {
 		cmd->data = cmd->buf;
-		r = read_small(cmd);
+		r = cmd_read_small(cmd);
 	}
 	if (r < 0)
 		return r;
@@ -89,7 +89,7 @@ static int read_copy(struct kdbus_cmd *cmd)
 	return 0;
 }
 
-static int negotiate_flags(struct kdbus_cmd *cmd)
+static int cmd_negotiate_flags(struct kdbus_cmd *cmd)
 {
 	const struct kdbus_cmd_row *row = cmd->row;
 	u64 flags = *(u64 *)(cmd->data + row->flags_offset);
@@ -106,7 +106,7 @@ static int negotiate_flags(struct kdbus_cmd *cmd)
 	return flags & ~row->flags ? -EINVAL : 0;
 }
 
-static int check_items(const struct kdbus_cmd *cmd)
+static int cmd_check_items(const struct kdbus_cmd *cmd)
 {
 	int r;
 
@@ -120,7 +120,7 @@ static int check_items(const struct kdbus_cmd *cmd)
 	return cmd->row->check ? cmd->row->check(cmd) : 0;
 }
 
-static int find_items(struct kdbus_cmd *cmd)
+static int cmd_find_items(struct kdbus_cmd *cmd)
 {
 	const struct kdbus_item_rule *rule, *rules = cmd->row->rules;
 	const struct kdbus_item *item;
@@ -146,35 +146,35 @@ static int find_items(struct kdbus_cmd *cmd)
 	return 0;
 }
 
-static int read_and_check(struct kdbus_cmd *cmd)
+static int cmd_read_and_check(struct kdbus_cmd *cmd)
 {
 	int r;
 
-	r = read_size(cmd);
+	r = cmd_read_size(cmd);
 	if (r < 0)
 		return r;
 
-	r = read_copy(cmd);
+	r = cmd_read_copy(cmd);
 	if (r < 0)
 		return r;
 
 	if (!cmd->row->flags_last) {
-		r = negotiate_flags(cmd);
+		r = cmd_negotiate_flags(cmd);
 		if (r < 0)
 			return r;
 	}
 
-	r = check_items(cmd);
+	r = cmd_check_items(cmd);
 	if (r < 0)
 		return r;
 
 	if (cmd->row->flags_last) {
-		r = negotiate_flags(cmd);
+		r = cmd_negotiate_flags(cmd);
 		if (r < 0)
 			return r;
 	}
 
-	return find_items(cmd);
+	return cmd_find_items(cmd);
 }
 
 /**
@@ -207,7 +207,7 @@ int kdbus_cmd_read(struct kdbus_cmd *cmd, const struct kdbus_cmd_row *row,
 	if (!IS_ALIGNED((unsigned long)uarg, 8))
 		return -EFAULT;
 
-	r = read_and_check(cmd);
+	r = cmd_read_and_check(cmd);
 	if (r < 0)
 		kdbus_cmd_release(cmd);
 	return r;

@@ -25,6 +25,7 @@
 #include <uapi/linux/kdbus.h>
 
 struct kdbus_cmd;
+struct kdbus_conn;
 struct kdbus_handle;
 
 /* items a row can ask for */
@@ -63,7 +64,8 @@ struct kdbus_item_rule {
  * @rules:		Items to look up
  * @prepare:		Called before the argument is looked at, or NULL
  * @check:		Called after items were checked, or NULL
- * @run:		The handler
+ * @run:		The handler, if the state of the handle may change
+ * @run_conn:		The handler, if the command is one of a connection
  */
 struct kdbus_cmd_row {
 	unsigned int ioctl;
@@ -82,6 +84,7 @@ struct kdbus_cmd_row {
 	int (*prepare)(struct kdbus_handle *handle);
 	int (*check)(const struct kdbus_cmd *cmd);
 	int (*run)(struct kdbus_handle *handle, struct kdbus_cmd *cmd);
+	int (*run_conn)(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
 };
 
 /**

@@ -6,43 +6,73 @@
  * DOC: Connections
  *
  * A connection is a peer on a bus: an id, a queue of messages and the pool they
- * are in, and the identity of who made it.
+ * are in, and the identity of its maker.
  *
- * Its life ends with disconnecting, which happens once, by whoever comes first:
- * KDBUS_CMD_BYEBYE, the last close of its handle, or the end of its endpoint.
- * First the queue is closed; that is the moment from which commands and senders
- * fail. Then its own deliveries that are under way are waited for, so that
- * nobody hears of it later, and it is taken off the bus and emptied. Memory
- * goes with the last reference, pool memory with the last mapping.
+ * This is the object: references, what is done in its name, and waking it. How
+ * it begins and ends is in connect.h.
  *
  * Nothing waits for user space here: while a sender's memory is read, the
  * sender holds references, but neither a lock nor @active. A connection whose
  * memory faults slowly delays neither its peers nor the end of its bus.
  *
- * Lock order of the module, outermost first:
+ * Connections are looked up under RCU.
+ */
+
+/**
+ * DOC: Locks
  *
- *   &struct kdbus_handle.lock	changing what a handle is
- *     &struct kdbus_node.lock	one node at a time
- *       &struct kdbus_ep.lock	connections of an endpoint
- *         &struct kdbus_users.lock
- *   mmap_lock
- *     &struct kdbus_pages.lock	pages and page tables of a pool
- *       &struct kdbus_space.lock	slices (spinlock)
- *   &struct kdbus_policy_db.lock	updates of policy
- *   &struct kdbus_bus.flush	order of events
- *     &struct kdbus_bus.lock	names, matches, monitors, events
- *       &struct kdbus_bus.broadcast	messages that go to several
- *         &struct kdbus_queue.lock	messages waiting (spinlock)
- *   &struct kdbus_identity.lock	metadata that is kept (spinlock)
- *   &struct kdbus_replies.lock	requests (spinlock)
- *     &struct kdbus_replies.owed_lock	replies owed (spinlock)
+ * Which lock may be taken while which is held, the outer one first. A lock is
+ * named where it is taken directly inside of another: what is inside of
+ * ``bus->lock`` is also inside of all that ``bus->lock`` is inside of. A wait queue
+ * stands for the lock in it, and a work item for waiting until it has run.
  *
- * The groups do not nest in each other, but for the locks of a pool, which are
- * taken inside the mutex of the bus when messages move, that of its slices, also
- * inside that of quotas, and those of requests, inside the mutex for broadcasts
- * when monitors see an answer. No lock is held
- * while user memory is accessed, nor across an allocation that could wait on
- * somebody else's behalf. Connections are looked up under RCU.
+ * - ``mm->mmap_lock``, the kernel's, held during a fault in a mapping of a pool:
+ *   ``pages->lock``, ``slices->lock``.
+ * - ``handle->lock``, held while a handle becomes something: ``node->lock`` when a
+ *   node is published; ``ep->lock`` and ``bus->lock`` when a connection is linked. If
+ *   that fails, the connection ends: ``bus->flush``, ``index->lock``, ``db->lock``,
+ *   ``users->lock``, ``replies->work``, ``conn->names.follow``, ``conn->receivers``,
+ *   ``waitq->wait``, ``queue->lock``, ``replies->lock``, ``replies->owed_lock``.
+ * - ``node->lock``: none. Those of two nodes do not nest.
+ * - ``ep->lock``, ``db->lock``: none.
+ * - ``index->lock``: ``leftover->wait`` when a match that is filed nowhere is freed.
+ * - ``bus->owners``, held while a command changes the owner of a name: ``bus->lock``.
+ *   Held by a sender so that owners stay, all that sending takes: ``bus->broadcast``,
+ *   ``users->lock``, ``pages->lock``, ``conn->receivers``, ``waitq->wait``,
+ *   ``queue->lock``, ``quota->lock``, ``replies->lock``, ``slices->lock``,
+ *   ``user->flights_lock``.
+ * - ``bus->flush``, held while events are delivered: ``bus->lock``, ``bus->broadcast``,
+ *   ``queue->lock``, ``quota->lock``; ``users->lock`` with the last reference to a user.
+ *   A notification that is not queued may let messages move to its receiver:
+ *   ``conn->receivers``, ``waitq->wait``, ``replies->lock``, ``slices->lock``,
+ *   ``user->flights_lock``.
+ * - ``bus->lock``: ``bus->broadcast``, ``pages->lock``, ``slices->lock``, ``quota->lock``,
+ *   ``replies->lock``, ``queue->lock``, ``conn->receivers`` and ``waitq->wait`` when
+ *   messages move to another owner; ``users->lock`` with the last reference to a user.
+ * - ``bus->broadcast``, held while a message goes into several queues, or none:
+ *   ``queue->lock``, ``replies->lock``, ``conn->receivers``, ``waitq->wait``.
+ * - ``users->lock``: none.
+ * - ``pages->lock``: ``slices->lock`` when pages are given back.
+ *
+ * Spinlocks, the locks of wait queues, and work items:
+ *
+ * - ``conn->receivers``: ``queue->lock``, as a task that is woken may have no use for
+ *   what is there.
+ * - ``queue->lock``: ``quota->lock`` when a message is counted, ``replies->lock`` when
+ *   it is a request or an answer.
+ * - ``quota->lock``: ``slices->lock`` when room in the pool is reserved.
+ * - ``replies->lock``: ``replies->owed_lock`` of the replier.
+ * - ``slices->lock``, ``replies->owed_lock``, ``self->lock``, ``user->flights_lock``,
+ *   ``waitq->wait``, ``leftover->wait``, ``node->dead``: none.
+ * - ``xa_lock`` of any xarray: none. It nests inside of all others.
+ * - ``conn->names.follow``, ``replies->work``, ``index->reap``, ``trim->work``: they begin
+ *   with no lock held.
+ *
+ * This list is exact. ``make check-debug`` fails on a nesting that lockdep has seen
+ * and that is not here, and on one that is here and that lockdep has not seen. Where
+ * one is rare, might_lock() shows it each time. No two locks of one kind nest.
+ *
+ * No lock is held while user memory is accessed.
  */
 
 #include <linux/atomic.h>
@@ -50,9 +80,11 @@
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
+#include <linux/wait.h>
+#include <uapi/linux/kdbus.h>
 
-#include "attach.h"
 #include "match.h"
+#include "meta.h"
 #include "names.h"
 #include "queue.h"
 #include "reply.h"
@@ -65,12 +97,13 @@ struct kdbus_handle;
 struct kdbus_pool;
 struct kdbus_slice;
 struct kdbus_user;
+struct kdbus_waitq;
 
 /**
  * struct kdbus_conn - a connection
  * @kref:	References
  * @rcu:	To free it
- * @id:		Its id; 0 until it is on the bus, then constant
+ * @id:		Its id, constant once it is on the bus
  * @flags:	KDBUS_HELLO_* flags, constant
  * @bus:	The bus, constant; kept by @ep
  * @ep:		The endpoint it came through, with a reference, constant
@@ -78,22 +111,27 @@ struct kdbus_user;
  * @cred:	Credentials of HELLO, with a reference, constant
  * @capable:	HELLO was said with CAP_IPC_OWNER, constant
  * @privileged:	Or by the owner of the bus, constant
- * @user:	Accounting record, with a reference, constant
- * @person:	That of the user behind it, who pays for files in flight, with a
- *		reference, constant; another one on a custom endpoint
- * @charged:	Whether it counts there
+ * @user:	Accounting record at receivers, with a reference, constant: that
+ *		of a custom endpoint, else of its user as the bus sees it
+ * @real_user:	That of its user as the domain sees it, to whom files in flight
+ *		count, with a reference, constant; a monitor has its own
+ * @charged:	Whether it counts among the connections of @real_user, or of a
+ *		custom endpoint, which it does until it disconnects
  * @active:	Deliveries by this connection under way, see kdbus_conn_enter()
  * @gone:	Disconnecting is complete
- * @handle:	What belongs to it, with a reference, constant; its wait queue is
- *		woken when there is something to do, and during the end
+ * @waitq:	Where tasks poll, woken when there is something to do and during
+ *		the end; with a reference, constant
+ * @receivers:	Tasks that wait in kdbus_recv(); one message wakes one of them
  * @announced:	Others have been told that it is there
  * @self:	What it tells others, and wants to be told
  * @replies:	Replies it expects and owes
  * @names:	Names it owns, waits for, activates
  * @matches:	Broadcasts it wants
+ * @gathered:	Last time that it was gathered as a receiver; guarded by
+ *		``bus->lock``
  * @monitor_entry: Place among the monitors of the bus
  * @result:	What the last command returned to a connection that cannot free
- *		it; guarded by the mutex of the bus
+ *		it; guarded by ``bus->lock``
  * @pool:	Receive pool, constant
  * @queue:	Messages waiting
  */
@@ -109,24 +147,29 @@ struct kdbus_conn {
 	bool capable;
 	bool privileged;
 	struct kdbus_user *user;
-	struct kdbus_user *person;
+	struct kdbus_user *real_user;
 	bool charged;
 
 	atomic_t active;
 	bool gone;
-	struct kdbus_handle *handle;
+	struct kdbus_waitq *waitq;
+	wait_queue_head_t receivers;
 	bool announced;
 
 	struct kdbus_identity self;
 	struct kdbus_replies replies;
 	struct kdbus_conn_names names;
 	struct kdbus_matches matches;
+	u64 gathered;
 	struct list_head monitor_entry;
 
 	struct kdbus_slice *result;
 	struct kdbus_pool *pool;
 	struct kdbus_queue queue;
 };
+
+/* added to @active when a connection may not be entered any more */
+#define KDBUS_CONN_CLOSED	INT_MIN
 
 /* kinds of connections, for the rows of commands */
 #define KDBUS_CONN_ORDINARY	BIT(0)
@@ -135,20 +178,25 @@ struct kdbus_conn {
 #define KDBUS_CONN_HOLDER	BIT(3)
 #define KDBUS_CONN_ALL		GENMASK(3, 0)
 
-struct kdbus_conn *kdbus_conn_new(struct kdbus_handle *handle,
-				  const struct kdbus_cmd *cmd);
-int kdbus_conn_link(struct kdbus_conn *conn, const struct kdbus_cmd *cmd);
+struct kdbus_conn *kdbus_conn_alloc(void);
+struct kdbus_conn *kdbus_conn_find(struct kdbus_bus *bus, u64 id);
 struct kdbus_conn *kdbus_conn_get(struct kdbus_conn *conn);
 void kdbus_conn_put(struct kdbus_conn *conn);
+struct kdbus_user *kdbus_conn_payer(const struct kdbus_conn *conn);
 bool kdbus_conn_enter(struct kdbus_conn *conn);
 void kdbus_conn_leave(struct kdbus_conn *conn);
 void kdbus_conn_wake(struct kdbus_conn *conn);
 void kdbus_conn_wake_sync(struct kdbus_conn *conn);
-void kdbus_conn_announce(struct kdbus_conn *conn);
-int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle);
-void kdbus_conn_kill(struct kdbus_conn *conn);
-void kdbus_conn_discard(struct kdbus_conn *conn,
-			struct kdbus_queue_entry *entry);
+void kdbus_conn_wake_all(struct kdbus_conn *conn);
+void kdbus_conn_room(struct kdbus_conn *conn);
+#ifdef CONFIG_PROVE_LOCKING
+void kdbus_conn_might_move_more(struct kdbus_conn *conn);
+#else
+static inline void kdbus_conn_might_move_more(struct kdbus_conn *conn) { }
+#endif
+
+int kdbus_conn_return(struct kdbus_conn *conn, struct kdbus_cmd *cmd,
+		      struct kdbus_slice *slice, size_t member);
 
 int kdbus_conn_module_init(void);
 void kdbus_conn_module_exit(void);
@@ -170,6 +218,21 @@ static inline unsigned int kdbus_conn_kind(const struct kdbus_conn *conn)
 	return KDBUS_CONN_ORDINARY;
 }
 
+/**
+ * kdbus_conn_index() - where a connection is among those of its bus
+ * @id:		Its id
+ *
+ * Where unsigned long has 32 bits, several ids have the same place. Connections
+ * that are there at the same time have different ones, and what is found in a
+ * place is not necessarily what was looked for.
+ *
+ * Return: The index in &kdbus_bus.conns.
+ */
+static inline unsigned long kdbus_conn_index(u64 id)
+{
+	return (unsigned long)id;
+}
+
 static inline bool kdbus_conn_is_ordinary(const struct kdbus_conn *conn)
 {
 	return kdbus_conn_kind(conn) == KDBUS_CONN_ORDINARY;
@@ -178,6 +241,18 @@ static inline bool kdbus_conn_is_ordinary(const struct kdbus_conn *conn)
 static inline bool kdbus_conn_is_alive(const struct kdbus_conn *conn)
 {
 	return !kdbus_queue_is_closed(&conn->queue);
+}
+
+/*
+ * To be called when something of the pool of @conn was given back, after it was
+ * allocated without bus->lock.
+ */
+static inline void kdbus_conn_has_room(struct kdbus_conn *conn)
+{
+	if (unlikely(kdbus_queue_is_stuck(&conn->queue)))
+		kdbus_conn_room(conn);
+	if (unlikely(READ_ONCE(conn->queue.behind)))
+		conn->names.more(conn);
 }
 
 #endif

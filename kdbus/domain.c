@@ -83,7 +83,7 @@ struct kdbus_domain *kdbus_domain_new(struct kdbus_domain *parent,
 /**
  * kdbus_domain_publish() - open a domain to the public
  * @domain:	The domain
- * @flags:	KDBUS_MAKE_* flags, who may open its control node
+ * @flags:	KDBUS_MAKE_* flags: which users may open its control node
  *
  * Context: May sleep.
  *

@@ -1,62 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 
 #include "cmd.h"
-#include "conn.h"
 #include "endpoint.h"
+#include "limits.h"
 #include "user.h"
 
-static struct kdbus_conn *first_conn(struct kdbus_ep *ep)
+static void endpoint_drain(struct kdbus_node *node)
 {
-	struct kdbus_conn *conn;
+	struct kdbus_ep *ep = kdbus_ep(node);
 
 	mutex_lock(&ep->lock);
 	ep->closed = true;
-	conn = list_first_entry_or_null(&ep->conns, struct kdbus_conn,
-					ep_entry);
-	if (conn)
-		kdbus_conn_get(conn);
 	mutex_unlock(&ep->lock);
+	ep->disconnect(ep);
 
-	return conn;
-}
-
-static void ep_drain(struct kdbus_node *node)
-{
-	struct kdbus_ep *ep = kdbus_ep(node);
-	struct kdbus_conn *conn;
-
-	while ((conn = first_conn(ep))) {
-		kdbus_conn_kill(conn);
-		kdbus_conn_put(conn);
-	}
-
+	/* it decides nothing any more; others may keep handles, but not this */
+	if (ep->custom)
+		kdbus_policy_db_remove(&ep->policy, ep);
+	/* it is closed, so this does not change any more */
+	if (ep->charged)
+		atomic_dec(&ep->maker->eps);
 	kdbus_node_put(node);
 }
 
-static void ep_release(struct kdbus_node *node)
+static void endpoint_release(struct kdbus_node *node)
 {
 	struct kdbus_ep *ep = kdbus_ep(node);
 
 	kdbus_policy_db_exit(&ep->policy);
 	kdbus_user_put(ep->user);
+	kdbus_user_put(ep->maker);
 	kfree(ep);
 }
 
 static const struct kdbus_node_ops ep_ops = {
-	.drain		= ep_drain,
-	.release	= ep_release,
+	.drain		= endpoint_drain,
+	.release	= endpoint_release,
 };
 
 /**
  * kdbus_ep_new() - make an endpoint
  * @bus:	Where it leads
  * @name:	Its name
- * @flags:	KDBUS_MAKE_* flags, who may open it
+ * @flags:	KDBUS_MAKE_* flags: which users may open it
  * @uid:	Its owner
  * @gid:	Its group, if that may open it
+ * @disconnect:	Disconnects all of its connections
  *
  * The name is taken when this returns, but the endpoint cannot be opened before
  * kdbus_ep_publish(). Documentation/kdbus.txt, section 2.2.
@@ -68,7 +62,8 @@ static const struct kdbus_node_ops ep_ops = {
  * -EEXIST.
  */
 struct kdbus_ep *kdbus_ep_new(struct kdbus_bus *bus, const char *name,
-			      u64 flags, kuid_t uid, kgid_t gid)
+			      u64 flags, kuid_t uid, kgid_t gid,
+			      void (*disconnect)(struct kdbus_ep *ep))
 {
 	struct kdbus_ep *ep;
 	int r;
@@ -80,6 +75,7 @@ struct kdbus_ep *kdbus_ep_new(struct kdbus_bus *bus, const char *name,
 	ep->bus = bus;
 	ep->uid = uid;
 	ep->gid = GLOBAL_ROOT_GID;
+	ep->disconnect = disconnect;
 	mutex_init(&ep->lock);
 	kdbus_policy_db_init(&ep->policy);
 	INIT_LIST_HEAD(&ep->conns);
@@ -137,15 +133,56 @@ int kdbus_ep_update(struct kdbus_ep *ep, const struct kdbus_cmd *cmd)
 
 	r = kdbus_policy_db_set(&ep->policy, ep, &upload);
 	kdbus_policy_upload_release(&upload);
+	/* its policy may have been removed before, see endpoint_drain() */
+	if (!kdbus_node_is_alive(&ep->node))
+		kdbus_policy_db_remove(&ep->policy, ep);
 	return r;
 }
 
-static int ep_customise(struct kdbus_ep *ep, const struct kdbus_cmd *cmd)
+static int endpoint_charge_locked(struct kdbus_ep *ep)
+{
+	int r;
+
+	lockdep_assert_held(&ep->lock);
+
+	/* the bus may have ended meanwhile, and all that is in it */
+	if (ep->closed)
+		return -ESHUTDOWN;
+	if (capable(CAP_IPC_OWNER))
+		return 0;
+
+	r = kdbus_user_charge(&ep->maker->eps, KDBUS_USER_MAX_EPS);
+	ep->charged = r == 0;
+	return r;
+}
+
+/* the calling thread becomes the owner */
+static int endpoint_charge(struct kdbus_ep *ep)
+{
+	struct kdbus_user *maker;
+	int r;
+
+	maker = kdbus_user_find(&ep->bus->domain->users, current_cred(),
+				&init_user_ns);
+	if (IS_ERR(maker))
+		return PTR_ERR(maker);
+
+	ep->maker = maker;
+	mutex_lock(&ep->lock);
+	r = endpoint_charge_locked(ep);
+	mutex_unlock(&ep->lock);
+	return r;
+}
+
+static int endpoint_customise(struct kdbus_ep *ep, const struct kdbus_cmd *cmd)
 {
 	struct kdbus_user *user;
 	int r;
 
 	ep->custom = true;
+	r = endpoint_charge(ep);
+	if (r < 0)
+		return r;
 	r = kdbus_ep_update(ep, cmd);
 	if (r < 0)
 		return r;
@@ -162,6 +199,7 @@ static int ep_customise(struct kdbus_ep *ep, const struct kdbus_cmd *cmd)
  * kdbus_ep_new_custom() - make a custom endpoint
  * @bus:	Where it leads
  * @cmd:	KDBUS_CMD_ENDPOINT_MAKE
+ * @disconnect:	Disconnects all of its connections
  *
  * It belongs to the running task. Documentation/kdbus.txt, section 7.3.
  *
@@ -170,19 +208,20 @@ static int ep_customise(struct kdbus_ep *ep, const struct kdbus_cmd *cmd)
  * Return: The endpoint, as kdbus_ep_new(), or an error pointer.
  */
 struct kdbus_ep *kdbus_ep_new_custom(struct kdbus_bus *bus,
-				     const struct kdbus_cmd *cmd)
+				     const struct kdbus_cmd *cmd,
+				     void (*disconnect)(struct kdbus_ep *ep))
 {
 	const struct kdbus_cmd_make *make = cmd->data;
 	struct kdbus_ep *ep;
 	int r;
 
 	ep = kdbus_ep_new(bus, cmd->found[0]->str, make->flags,
-			  current_fsuid(), current_fsgid());
+			  current_fsuid(), current_fsgid(), disconnect);
 	if (IS_ERR(ep))
 		return ep;
 
 	/* it has no device node yet, so nobody sees it without its policy */
-	r = ep_customise(ep, cmd);
+	r = endpoint_customise(ep, cmd);
 	if (r < 0) {
 		kdbus_node_kill(&ep->node);
 		kdbus_node_put(&ep->node);
@@ -216,38 +255,28 @@ int kdbus_ep_publish(struct kdbus_ep *ep)
 }
 
 /**
- * kdbus_ep_add() - let a connection in
- * @ep:		The endpoint
- * @conn:	The connection, not yet in any endpoint
+ * kdbus_ep_publish_default() - open a bus to the public
+ * @bus:	The bus
+ * @disconnect:	Disconnects all connections of that
+ *
+ * Makes the default endpoint.
  *
  * Context: May sleep.
  *
- * Return: 0, or -ESHUTDOWN if the endpoint is dead.
+ * Return: 0, -ESHUTDOWN if the domain died meanwhile, or a negative errno.
  */
-int kdbus_ep_add(struct kdbus_ep *ep, struct kdbus_conn *conn)
+int kdbus_ep_publish_default(struct kdbus_bus *bus,
+			     void (*disconnect)(struct kdbus_ep *ep))
 {
-	int r = 0;
+	struct kdbus_ep *ep;
+	int r;
 
-	mutex_lock(&ep->lock);
-	if (ep->closed)
-		r = -ESHUTDOWN;
-	else
-		list_add_tail(&conn->ep_entry, &ep->conns);
-	mutex_unlock(&ep->lock);
+	ep = kdbus_ep_new(bus, "bus", bus->flags, bus->uid, bus->gid,
+			  disconnect);
+	if (IS_ERR(ep))
+		return PTR_ERR(ep);
 
+	r = kdbus_ep_publish(ep);
+	kdbus_node_put(&ep->node);
 	return r;
-}
-
-/**
- * kdbus_ep_remove() - let a connection go
- * @ep:		The endpoint
- * @conn:	A connection in it
- *
- * Context: May sleep.
- */
-void kdbus_ep_remove(struct kdbus_ep *ep, struct kdbus_conn *conn)
-{
-	mutex_lock(&ep->lock);
-	list_del_init(&conn->ep_entry);
-	mutex_unlock(&ep->lock);
 }

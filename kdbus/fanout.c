@@ -4,20 +4,23 @@
 
 #include "bus.h"
 #include "conn.h"
-#include "copy.h"
+#include "event.h"
 #include "fanout.h"
 #include "match.h"
+#include "memcg.h"
 #include "message.h"
-#include "notify.h"
 #include "policy.h"
 #include "queue.h"
 
-static int grow(struct kdbus_fanout *f)
+static int fanout_grow(struct kdbus_fanout *f)
 {
 	unsigned int max = f->max ? f->max * 2 : 16;
 	struct kdbus_target *targets;
 
-	targets = kvcalloc(max, sizeof(*targets), GFP_KERNEL_ACCOUNT);
+	/* others may wait for bus->flush: for the machine only, if it has none */
+	targets = kdbus_memcg_alloc_now(array_size(max, sizeof(*targets)));
+	if (!targets)
+		targets = kvcalloc(max, sizeof(*targets), GFP_KERNEL);
 	if (!targets)
 		return -ENOMEM;
 
@@ -28,30 +31,64 @@ static int grow(struct kdbus_fanout *f)
 	return 0;
 }
 
-/* called under the mutex of the bus, where connections cannot go away */
-static int add_target(struct kdbus_fanout *f, struct kdbus_conn *conn)
+/* the reference to @conn is passed on, unless this fails */
+static int fanout_add_target(struct kdbus_fanout *f, struct kdbus_conn *conn)
 {
 	int r;
 
 	if (f->n == f->max) {
-		r = grow(f);
+		r = fanout_grow(f);
 		if (r < 0)
 			return r;
 	}
 
-	f->targets[f->n++].conn = kdbus_conn_get(conn);
+	f->targets[f->n++].conn = conn;
 	return 0;
 }
 
-/* @sent: there was a message, and who has not got it has lost it */
-static void release(struct kdbus_fanout *f, bool sent)
+/*
+ * Keep each receiver once, and only those that @may says may have it, which is
+ * called under ``bus->lock``.
+ */
+static void fanout_select(struct kdbus_fanout *f, struct kdbus_bus *bus,
+			  bool (*may)(struct kdbus_conn *conn, void *data),
+			  void *data)
+{
+	unsigned int i, n = 0, all = f->n;
+	struct kdbus_conn *conn;
+
+	mutex_lock(&bus->lock);
+	bus->gathered++;
+	for (i = 0; i < all; i++) {
+		conn = f->targets[i].conn;
+		if (conn->gathered == bus->gathered || !may(conn, data))
+			continue;
+		conn->gathered = bus->gathered;
+		swap(f->targets[n].conn, f->targets[i].conn);
+		n++;
+	}
+	mutex_unlock(&bus->lock);
+
+	f->n = n;
+	for (i = n; i < all; i++)
+		kdbus_conn_put(f->targets[i].conn);
+}
+
+/**
+ * kdbus_fanout_release() - be done with receivers
+ * @f:		The receivers
+ * @sent:	There was a message, and a receiver without a copy has lost it
+ *
+ * Context: May sleep; no locks may be held.
+ */
+void kdbus_fanout_release(struct kdbus_fanout *f, bool sent)
 {
 	unsigned int i;
 
 	for (i = 0; i < f->n; i++) {
 		if (f->targets[i].entry)
-			kdbus_copy_undo(f->targets[i].conn,
-					f->targets[i].entry);
+			kdbus_msg_copy_undo(f->targets[i].conn,
+					    f->targets[i].entry);
 		if (sent && !f->targets[i].queued)
 			kdbus_queue_lost(&f->targets[i].conn->queue);
 		kdbus_conn_put(f->targets[i].conn);
@@ -63,8 +100,10 @@ static void release(struct kdbus_fanout *f, bool sent)
  * A staged message has to be committed before its queue may be emptied, so the
  * receiver is entered until then.
  */
-static bool stage(struct kdbus_target *t, const struct kdbus_queue_push *how)
+static bool fanout_stage(struct kdbus_target *t, const struct kdbus_queue_how *how)
 {
+	lockdep_assert_held(&t->conn->bus->broadcast);
+
 	if (!t->entry || !kdbus_conn_enter(t->conn))
 		return false;
 	if (kdbus_queue_stage(&t->conn->queue, t->entry, how) == 0)
@@ -74,8 +113,10 @@ static bool stage(struct kdbus_target *t, const struct kdbus_queue_push *how)
 	return false;
 }
 
-static void commit(struct kdbus_target *t, u64 seq)
+static void fanout_commit(struct kdbus_target *t, u64 seq)
 {
+	lockdep_assert_held(&t->conn->bus->broadcast);
+
 	kdbus_queue_commit(&t->conn->queue, t->entry, seq);
 	t->entry = NULL;
 	t->queued = true;
@@ -84,13 +125,13 @@ static void commit(struct kdbus_target *t, u64 seq)
 }
 
 /* returns how many are staged; they go to the front */
-static unsigned int stage_all(struct kdbus_fanout *f,
-			      const struct kdbus_queue_push *how)
+static unsigned int fanout_stage_all(struct kdbus_fanout *f,
+				     const struct kdbus_queue_how *how)
 {
 	unsigned int i, staged = 0;
 
 	for (i = 0; i < f->n; i++)
-		if (stage(&f->targets[i], how)) {
+		if (fanout_stage(&f->targets[i], how)) {
 			swap(f->targets[staged], f->targets[i]);
 			staged++;
 		}
@@ -98,16 +139,16 @@ static unsigned int stage_all(struct kdbus_fanout *f,
 	return staged;
 }
 
-static void commit_all(struct kdbus_fanout *f, unsigned int staged, u64 seq)
+static void fanout_commit_all(struct kdbus_fanout *f, unsigned int staged, u64 seq)
 {
 	unsigned int i;
 
 	for (i = 0; i < staged; i++)
-		commit(&f->targets[i], seq);
+		fanout_commit(&f->targets[i], seq);
 }
 
-static void queue_all(struct kdbus_fanout *f, struct kdbus_bus *bus,
-		      const struct kdbus_queue_push *how)
+static void fanout_queue_all(struct kdbus_fanout *f, struct kdbus_bus *bus,
+			     const struct kdbus_queue_how *how)
 {
 	unsigned int staged;
 
@@ -118,76 +159,106 @@ static void queue_all(struct kdbus_fanout *f, struct kdbus_bus *bus,
 	}
 
 	mutex_lock(&bus->broadcast);
-	staged = stage_all(f, how);
-	commit_all(f, staged, atomic64_inc_return(how->seq));
+	staged = fanout_stage_all(f, how);
+	fanout_commit_all(f, staged, atomic64_inc_return(how->seq));
 	mutex_unlock(&bus->broadcast);
 }
 
-/* metadata for all receivers; if there is no memory, they do without */
-static void gather(struct kdbus_fanout *f, struct kdbus_message *m)
+/* remember their ids, but keep no references; returns what any may have */
+static u64 fanout_forget(struct kdbus_fanout *f, const struct kdbus_conn *src)
 {
+	struct kdbus_target *t;
 	u64 want = 0;
-	unsigned int i;
 
-	for (i = 0; i < f->n; i++) {
-		f->targets[i].want = kdbus_attach_want(m->src,
-						       f->targets[i].conn);
-		want |= f->targets[i].want;
+	for (t = f->targets; t < f->targets + f->n; t++) {
+		t->id = t->conn->id;
+		t->want = kdbus_msg_meta_want(&src->self, &t->conn->self);
+		want |= t->want;
+		kdbus_conn_put(t->conn);
 	}
 
-	kdbus_attach_gather(&m->attach, m->src, want);
+	return want;
+}
+
+/* a connection that is not on the bus any more is left out */
+static void fanout_recall(struct kdbus_fanout *f, struct kdbus_bus *bus)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < f->n; i++) {
+		f->targets[n] = f->targets[i];
+		f->targets[n].conn = kdbus_conn_find(bus, f->targets[n].id);
+		if (f->targets[n].conn)
+			n++;
+	}
+	f->n = n;
+}
+
+/*
+ * Payload and metadata for all receivers; if there is no memory, they do
+ * without the latter. Both may have to be read from user space, so one sender
+ * would keep any number of receivers, and what belongs to them, after their end.
+ */
+static int fanout_read(struct kdbus_fanout *f, struct kdbus_message *m)
+{
+	u64 want = fanout_forget(f, m->src);
+	int r;
+
+	r = kdbus_message_snapshot(m);
+	if (r == 0)
+		kdbus_message_collect(m, want);
+	fanout_recall(f, m->src->bus);
+	return r;
 }
 
 /* a copy of a user's message for each receiver that may have one */
-static void write_all(struct kdbus_fanout *f, struct kdbus_message *m,
-		      struct kdbus_user *user)
+static void fanout_write_all(struct kdbus_fanout *f, struct kdbus_message *m,
+			     struct kdbus_user *user)
 {
-	struct kdbus_queue_entry *entry;
+	struct kdbus_queued_msg *qmsg;
 	unsigned int i;
 
-	gather(f, m);
 	for (i = 0; i < f->n; i++) {
-		if (kdbus_copy_check(m, f->targets[i].conn) < 0)
+		if (kdbus_msg_admissible(m, f->targets[i].conn) < 0)
 			continue;
-		entry = kdbus_copy_new(m, f->targets[i].conn, user,
-				       f->targets[i].want);
-		if (!IS_ERR(entry))
-			f->targets[i].entry = entry;
+		qmsg = kdbus_msg_copy_new(m, f->targets[i].conn, user,
+					  f->targets[i].want);
+		if (!IS_ERR(qmsg))
+			f->targets[i].entry = qmsg;
 	}
 }
 
-/* a message of the kernel for each receiver */
-static void write_all_kernel(struct kdbus_fanout *f,
-			     const struct kdbus_msg *msg)
+/* a notification for each receiver; @user caused it */
+static void fanout_write_notes(struct kdbus_fanout *f, const struct kdbus_msg *msg,
+			       struct kdbus_user *user)
 {
-	struct kdbus_queue_entry *entry;
+	struct kdbus_queued_msg *qmsg;
 	unsigned int i;
 
 	for (i = 0; i < f->n; i++) {
-		entry = kdbus_copy_new_kernel(msg, f->targets[i].conn);
-		if (!IS_ERR(entry))
-			f->targets[i].entry = entry;
+		qmsg = kdbus_msg_copy_new_note(msg, f->targets[i].conn, user);
+		if (!IS_ERR(qmsg))
+			f->targets[i].entry = qmsg;
 	}
 }
 
-struct broadcast {
-	struct kdbus_fanout f;
-	struct kdbus_conn *src;
-};
-
-static int add_receiver(struct kdbus_conn *conn, void *data)
+static int fanout_add(struct kdbus_conn *conn, void *data)
 {
-	struct broadcast *b = data;
+	return fanout_add_target(data, conn);
+}
 
-	return kdbus_policy_signal(b->src, conn) ? add_target(&b->f, conn) : 0;
+static bool fanout_may_receive(struct kdbus_conn *conn, void *data)
+{
+	return kdbus_policy_signal(data, conn);
 }
 
 /**
- * kdbus_broadcast() - send a message to whoever wants it
- * @src:	Who sends it
+ * kdbus_broadcast() - send a message to all with a match for it
+ * @src:	The sender
  * @m:		The message
  *
- * Nobody is told who has not got it. Documentation/kdbus.txt, section 16.
+ * The sender is not told which receivers missed it. Documentation/kdbus.txt,
+ * section 16.
  *
  * Context: May sleep, for as long as user space likes: no locks may be held.
  *
@@ -197,90 +268,85 @@ static int add_receiver(struct kdbus_conn *conn, void *data)
 int kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m)
 {
 	struct kdbus_bus *bus = src->bus;
-	struct broadcast b = { .src = src };
-	struct kdbus_user *user = kdbus_copy_user(src);
-	struct kdbus_queue_push how = {
+	struct kdbus_fanout f = {};
+	struct kdbus_user *user = kdbus_msg_charged_user(src);
+	struct kdbus_queue_how how = {
 		.unlimited	= !user,
 		.seq		= &bus->domain->msg_seq,
 	};
 	bool sent;
 	int r;
 
-	mutex_lock(&bus->lock);
-	r = kdbus_match_message(src, m, add_receiver, &b);
-	mutex_unlock(&bus->lock);
+	r = kdbus_match_message(src, m, fanout_add, &f);
+	if (f.n > 0)
+		fanout_select(&f, bus, fanout_may_receive, src);
 
-	if (r == 0 && b.f.n > 0 && kdbus_message_snapshot(m) == 0)
-		write_all(&b.f, m, user);
+	if (r == 0 && f.n > 0 && fanout_read(&f, m) == 0)
+		fanout_write_all(&f, m, user);
 	sent = kdbus_conn_enter(src);
 	if (sent) {
-		queue_all(&b.f, bus, &how);
+		fanout_queue_all(&f, bus, &how);
 		kdbus_conn_leave(src);
 	}
 
-	release(&b.f, sent);
+	kdbus_fanout_release(&f, sent);
 	return sent ? 0 : -ECONNRESET;
 }
 
-struct telling {
-	struct kdbus_fanout f;
-	struct kdbus_event *event;
-};
-
-static int add_listener(struct kdbus_conn *conn, void *data)
+static bool fanout_may_hear(struct kdbus_conn *conn, void *data)
 {
-	struct telling *t = data;
-	const char *name = t->event->name;
+	struct kdbus_event *event = data;
 
+	if (event->name)
+		return kdbus_policy_see(conn, event->name);
 	/* another thread may add matches before HELLO has told others */
-	if (!name && kdbus_event_item(t->event)->id_change.id == conn->id)
-		return 0;
-	if (name && !kdbus_policy_see(conn, name))
-		return 0;
-	return add_target(&t->f, conn);
+	return kdbus_event_item(event)->id_change.id != conn->id;
 }
 
 /**
- * kdbus_fanout_event() - deliver a notification to whoever wants it
+ * kdbus_fanout_event() - deliver a notification to all with a match for it
  * @bus:	Where something happened
  * @event:	What
  *
- * Context: May sleep; only the mutex that keeps events in order may be held.
+ * Context: May sleep; only ``bus->flush`` may be held.
  */
 void kdbus_fanout_event(struct kdbus_bus *bus, struct kdbus_event *event)
 {
-	struct kdbus_queue_push how = { .seq = &bus->domain->msg_seq };
-	struct telling t = { .event = event };
+	struct kdbus_queue_how how = { .seq = &bus->domain->msg_seq };
+	struct kdbus_fanout f = {};
 
-	mutex_lock(&bus->lock);
-	kdbus_match_event(bus, event, add_listener, &t);
-	mutex_unlock(&bus->lock);
+	kdbus_match_event(bus, event, fanout_add, &f);
+	if (f.n > 0)
+		fanout_select(&f, bus, fanout_may_hear, event);
 
-	write_all_kernel(&t.f, &event->msg);
-	queue_all(&t.f, bus, &how);
-	release(&t.f, true);
+	fanout_write_notes(&f, &event->msg, event->user);
+	fanout_queue_all(&f, bus, &how);
+	kdbus_fanout_release(&f, true);
 }
 
-/**
- * kdbus_has_monitors() - whether somebody sees all messages of a bus
- * @bus:	The bus
- *
- * Return: Whether somebody does at the moment.
- */
-bool kdbus_has_monitors(const struct kdbus_bus *bus)
-{
-	return READ_ONCE(bus->has_monitors);
-}
-
-static void collect_monitors(struct kdbus_fanout *f, struct kdbus_bus *bus)
+/* false if there are more than fit; memory is not allocated under bus->lock */
+static bool fanout_add_monitors(struct kdbus_fanout *f, struct kdbus_bus *bus)
 {
 	struct kdbus_conn *conn;
+	bool all = true;
 
 	mutex_lock(&bus->lock);
-	list_for_each_entry(conn, &bus->monitors, monitor_entry)
-		if (add_target(f, conn) < 0)
+	list_for_each_entry(conn, &bus->monitors, monitor_entry) {
+		all = f->n < f->max;
+		if (!all)
 			break;
+		f->targets[f->n++].conn = kdbus_conn_get(conn);
+	}
 	mutex_unlock(&bus->lock);
+
+	return all;
+}
+
+static void fanout_collect_monitors(struct kdbus_fanout *f, struct kdbus_bus *bus)
+{
+	while (!fanout_add_monitors(f, bus) && fanout_grow(f) == 0)
+		while (f->n)
+			kdbus_conn_put(f->targets[--f->n].conn);
 }
 
 /**
@@ -295,41 +361,42 @@ static void collect_monitors(struct kdbus_fanout *f, struct kdbus_bus *bus)
  */
 void kdbus_monitors_write(struct kdbus_fanout *f, struct kdbus_message *m)
 {
-	collect_monitors(f, m->src->bus);
+	fanout_collect_monitors(f, m->src->bus);
 	/* the quota of users does not apply to copies */
-	write_all(f, m, NULL);
+	if (fanout_read(f, m) == 0)
+		fanout_write_all(f, m, NULL);
 }
 
 /**
- * kdbus_monitors_write_kernel() - the same for a message of the kernel
+ * kdbus_monitors_write_note() - the same for a notification
  * @f:		The copies, zeroed
- * @bus:	Where
+ * @dst:	The connection it is for, which caused it
  * @msg:	The message
  *
  * Context: May sleep; no locks may be held.
  */
-void kdbus_monitors_write_kernel(struct kdbus_fanout *f, struct kdbus_bus *bus,
-				 const struct kdbus_msg *msg)
+void kdbus_monitors_write_note(struct kdbus_fanout *f, struct kdbus_conn *dst,
+			       const struct kdbus_msg *msg)
 {
-	collect_monitors(f, bus);
-	write_all_kernel(f, msg);
+	fanout_collect_monitors(f, dst->bus);
+	fanout_write_notes(f, msg, dst->user);
 }
 
 /* a copy goes to a monitor, whatever name the message is addressed to */
-static unsigned int stage_copies(struct kdbus_fanout *f,
-				 const struct kdbus_queue_push *how)
+static unsigned int fanout_stage_copies(struct kdbus_fanout *f,
+					const struct kdbus_queue_how *how)
 {
-	struct kdbus_queue_push copy = { .unlimited = how->unlimited };
+	struct kdbus_queue_how copy = { .unlimited = how->unlimited };
 
-	return stage_all(f, &copy);
+	return fanout_stage_all(f, &copy);
 }
 
 /**
  * kdbus_monitors_push() - queue a message together with its copies
  * @f:		The copies
  * @bus:	Where
- * @queue:	The queue of the receiver, who is entered
- * @entry:	The message; on success the queue owns it
+ * @queue:	The queue of the receiver, which is entered
+ * @qmsg:	The message; on success the queue owns it
  * @how:	Under which conditions
  *
  * All get the same number. If the receiver does not get the message, nobody
@@ -341,20 +408,20 @@ static unsigned int stage_copies(struct kdbus_fanout *f,
  */
 int kdbus_monitors_push(struct kdbus_fanout *f, struct kdbus_bus *bus,
 			struct kdbus_queue *queue,
-			struct kdbus_queue_entry *entry,
-			const struct kdbus_queue_push *how)
+			struct kdbus_queued_msg *qmsg,
+			const struct kdbus_queue_how *how)
 {
 	unsigned int staged;
 	u64 seq;
 	int r;
 
 	mutex_lock(&bus->broadcast);
-	r = kdbus_queue_stage(queue, entry, how);
+	r = kdbus_queue_stage(queue, qmsg, how);
 	if (r == 0) {
-		staged = stage_copies(f, how);
+		staged = fanout_stage_copies(f, how);
 		seq = atomic64_inc_return(how->seq);
-		kdbus_queue_commit(queue, entry, seq);
-		commit_all(f, staged, seq);
+		kdbus_queue_commit(queue, qmsg, seq);
+		fanout_commit_all(f, staged, seq);
 		f->sent = true;
 	}
 	mutex_unlock(&bus->broadcast);
@@ -365,30 +432,19 @@ int kdbus_monitors_push(struct kdbus_fanout *f, struct kdbus_bus *bus,
 /**
  * kdbus_monitors_commit() - queue copies of a message that is in no queue
  * @f:		The copies
- * @bus:	Where; its mutex for broadcasts is held since @seq was given
+ * @bus:	Where
  * @how:	Under which conditions
  * @seq:	Number of the message
  *
- * Context: May sleep.
+ * Context: May sleep; ``bus->broadcast`` is held since @seq was given.
  */
 void kdbus_monitors_commit(struct kdbus_fanout *f, struct kdbus_bus *bus,
-			   const struct kdbus_queue_push *how, u64 seq)
+			   const struct kdbus_queue_how *how, u64 seq)
 {
 	lockdep_assert_held(&bus->broadcast);
 
-	commit_all(f, stage_copies(f, how), seq);
+	fanout_commit_all(f, fanout_stage_copies(f, how), seq);
 	f->sent = true;
-}
-
-/**
- * kdbus_monitors_release() - be done with copies
- * @f:		The copies
- *
- * Context: May sleep; no locks may be held.
- */
-void kdbus_monitors_release(struct kdbus_fanout *f)
-{
-	release(f, f->sent);
 }
 
 /**

@@ -5,8 +5,9 @@
 /**
  * DOC: One message, several receivers
  *
- * Broadcasts, notifications, and copies for monitors. Receivers are collected
- * first, under the mutex of the bus; then each gets its copy written into its
+ * Broadcasts, notifications, and copies for monitors. Receivers are found first, by
+ * their matches, without a lock; of these the policy selects, under ``bus->lock``,
+ * those that may receive it; then each gets its copy written into its
  * pool, with the metadata that it may have, without a lock; then all copies are
  * queued together, numbered with one number, one such message at a time. So all
  * receivers see all of these messages in the same order. A message to one
@@ -30,15 +31,17 @@ struct kdbus_msg;
 
 /**
  * struct kdbus_target - a receiver and its copy
- * @conn:	The receiver, with a reference
+ * @conn:	The receiver, with a reference but while user memory is read
+ * @id:		Its id, to find it again after that
  * @want:	Metadata it may have
  * @entry:	Its copy, or NULL
  * @queued:	It has got its copy
  */
 struct kdbus_target {
 	struct kdbus_conn *conn;
+	u64 id;
 	u64 want;
-	struct kdbus_queue_entry *entry;
+	struct kdbus_queued_msg *entry;
 	bool queued;
 };
 
@@ -58,17 +61,16 @@ struct kdbus_fanout {
 
 int kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m);
 void kdbus_fanout_event(struct kdbus_bus *bus, struct kdbus_event *event);
-bool kdbus_has_monitors(const struct kdbus_bus *bus);
 void kdbus_monitors_write(struct kdbus_fanout *f, struct kdbus_message *m);
-void kdbus_monitors_write_kernel(struct kdbus_fanout *f, struct kdbus_bus *bus,
-				 const struct kdbus_msg *msg);
+void kdbus_monitors_write_note(struct kdbus_fanout *f, struct kdbus_conn *dst,
+			       const struct kdbus_msg *msg);
 int kdbus_monitors_push(struct kdbus_fanout *f, struct kdbus_bus *bus,
 			struct kdbus_queue *queue,
-			struct kdbus_queue_entry *entry,
-			const struct kdbus_queue_push *how);
+			struct kdbus_queued_msg *qmsg,
+			const struct kdbus_queue_how *how);
 void kdbus_monitors_commit(struct kdbus_fanout *f, struct kdbus_bus *bus,
-			   const struct kdbus_queue_push *how, u64 seq);
-void kdbus_monitors_release(struct kdbus_fanout *f);
+			   const struct kdbus_queue_how *how, u64 seq);
+void kdbus_fanout_release(struct kdbus_fanout *f, bool sent);
 void kdbus_monitor_add(struct kdbus_conn *conn);
 void kdbus_monitor_remove(struct kdbus_conn *conn);
 
@@ -76,12 +78,24 @@ void kdbus_monitor_remove(struct kdbus_conn *conn);
 static inline int kdbus_fanout_push(struct kdbus_fanout *f,
 				    struct kdbus_bus *bus,
 				    struct kdbus_queue *queue,
-				    struct kdbus_queue_entry *entry,
-				    const struct kdbus_queue_push *how)
+				    struct kdbus_queued_msg *qmsg,
+				    const struct kdbus_queue_how *how)
 {
 	if (!f->n)
-		return kdbus_queue_push(queue, entry, how);
-	return kdbus_monitors_push(f, bus, queue, entry, how);
+		return kdbus_queue_push(queue, qmsg, how);
+	return kdbus_monitors_push(f, bus, queue, qmsg, how);
+}
+
+/**
+ * kdbus_monitors_release() - be done with copies
+ * @f:		The copies
+ *
+ * Context: May sleep; no locks may be held.
+ */
+static inline void kdbus_monitors_release(struct kdbus_fanout *f)
+{
+	if (f->targets)
+		kdbus_fanout_release(f, f->sent);
 }
 
 #endif

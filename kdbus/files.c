@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/capability.h>
+#include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/net.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <net/sock.h>
 
+#include "compat/file.h"
+#include "compat/shmem_fs.h"
 #include "files.h"
 #include "memcg.h"
-#include "pool.h"
+#include "pool/pool.h"
 #include "user.h"
 
 /**
@@ -26,7 +32,7 @@ struct kdbus_files *kdbus_files_new(unsigned int max)
 	return kvzalloc(struct_size(files, slots, max), KDBUS_GFP_CALLER);
 }
 
-static bool count_up_to(atomic_t *count, unsigned int n, unsigned long max)
+static bool files_count_up_to(atomic_t *count, unsigned int n, unsigned long max)
 {
 	int old = atomic_read(count);
 
@@ -38,92 +44,208 @@ static bool count_up_to(atomic_t *count, unsigned int n, unsigned long max)
 	return true;
 }
 
+static int files_refuse(void)
+{
+	return capable(CAP_SYS_RESOURCE) ? 0 : -ETOOMANYREFS;
+}
+
 /**
- * kdbus_files_charge() - count files for who sends them
+ * kdbus_files_charge() - count files for their sender
  * @files:	The files; if they count already, nothing happens
- * @user:	The user
+ * @user:	The user, kept until they are freed
  *
- * Until they are freed. Documentation/kdbus.txt, section 12.1.
+ * Documentation/kdbus.txt, section 12.1.
  *
- * Return: 0, or -ETOOMANYREFS if the user has too many files in flight.
+ * Return: 0, or -ETOOMANYREFS if the user is sending too many.
  */
 int kdbus_files_charge(struct kdbus_files *files, struct kdbus_user *user)
 {
-	if (files->counted)
+	int r;
+
+	if (files->user)
 		return 0;
 
-	if (!count_up_to(&user->files, files->n, rlimit(RLIMIT_NOFILE))) {
-		if (!capable(CAP_SYS_RESOURCE))
-			return -ETOOMANYREFS;
+	if (!files_count_up_to(&user->files, files->n, rlimit(RLIMIT_NOFILE))) {
+		r = files_refuse();
+		if (r < 0)
+			return r;
 		atomic_add(files->n, &user->files);
 	}
 
-	if (!files->user)
-		files->user = kdbus_user_get(user);
-	files->counted = true;
+	files->user = user;
 	return 0;
 }
 
-/* what was counted for a message is for its first copy */
-static void count_clone(struct kdbus_files *clone, struct kdbus_files *files)
+static struct kdbus_flight *files_flight_new(struct kdbus_user *from,
+					     struct kdbus_user *to)
 {
-	if (!files->user)
+	struct kdbus_flight *flight;
+
+	flight = kzalloc(sizeof(*flight), GFP_KERNEL_ACCOUNT);
+	if (flight) {
+		flight->from = kdbus_user_get(from);
+		flight->to = kdbus_user_get(to);
+	}
+	return flight;
+}
+
+static void files_flight_free(struct kdbus_flight *flight)
+{
+	if (!flight)
 		return;
 
-	kdbus_user_get(clone->user);
-	if (!files->counted)
-		atomic_add(clone->n, &clone->user->files);
-	files->counted = false;
-	clone->counted = true;
+	kdbus_user_put(flight->from);
+	kdbus_user_put(flight->to);
+	kfree(flight);
+}
+
+static struct kdbus_flight *files_flight_find(struct kdbus_user *from,
+					      const struct kdbus_user *to)
+{
+	struct kdbus_flight *flight;
+
+	lockdep_assert_held(&from->flights_lock);
+
+	list_for_each_entry(flight, &from->flights, entry)
+		if (flight->to == to)
+			return flight;
+	return NULL;
+}
+
+/* takes @spare if there is none yet */
+static int files_flight_add_locked(struct kdbus_files *files, struct kdbus_user *from,
+				   const struct kdbus_user *to,
+				   struct kdbus_flight **spare, unsigned long max)
+{
+	struct kdbus_flight *flight = files_flight_find(from, to);
+
+	if ((flight ? flight->n : 0) + files->n > max)
+		return -ETOOMANYREFS;
+
+	if (!flight) {
+		flight = *spare;
+		if (!flight)
+			return -EAGAIN;
+		*spare = NULL;
+		list_add(&flight->entry, &from->flights);
+	}
+
+	flight->n += files->n;
+	files->flight = flight;
+	return 0;
+}
+
+/* from now on they wait */
+static int files_flight_add(struct kdbus_files *files, struct kdbus_user *from,
+			    struct kdbus_user *to, bool few)
+{
+	unsigned long max = few ? ULONG_MAX : rlimit(RLIMIT_NOFILE);
+	struct kdbus_flight *spare = NULL;
+	int r;
+
+	for (;;) {
+		spin_lock(&from->flights_lock);
+		r = files_flight_add_locked(files, from, to, &spare, max);
+		spin_unlock(&from->flights_lock);
+
+		if (r == -EAGAIN) {
+			spare = files_flight_new(from, to);
+			if (!spare)
+				return -ENOMEM;
+		} else if (r == -ETOOMANYREFS && !files_refuse()) {
+			max = ULONG_MAX;
+		} else {
+			break;
+		}
+	}
+
+	files_flight_free(spare);
+	return r;
+}
+
+static void files_flight_del(struct kdbus_files *files)
+{
+	struct kdbus_flight *flight = files->flight;
+	struct kdbus_user *from;
+	bool last;
+
+	if (!flight)
+		return;
+
+	/* gone with the last file, but not before it is unlocked */
+	from = kdbus_user_get(flight->from);
+	spin_lock(&from->flights_lock);
+	flight->n -= files->n;
+	last = flight->n == 0;
+	if (last)
+		list_del(&flight->entry);
+	spin_unlock(&from->flights_lock);
+
+	if (last)
+		files_flight_free(flight);
+	kdbus_user_put(from);
 }
 
 /**
- * kdbus_files_clone() - the same files for another receiver
- * @files:	The files; they need to be charged for each further copy that is
- *		to be refused if it is too much
+ * kdbus_files_clone() - the same files, to wait for a receiver
+ * @files:	The files
+ * @from:	The user that sends them
+ * @to:		The user that is to receive them
+ * @few:	Do not ask how many wait for @to, see KDBUS_CONN_FREE_FILES
+ *
+ * The copy counts for this pair of users until it is freed.
+ * Documentation/kdbus.txt, section 12.1.
  *
  * Context: May sleep.
  *
- * Return: The files, with references of their own, or NULL.
+ * Return: The files, with references of their own, or an error pointer:
+ * -ETOOMANYREFS if too many wait, or -ENOMEM.
  */
-struct kdbus_files *kdbus_files_clone(struct kdbus_files *files)
+struct kdbus_files *kdbus_files_clone(const struct kdbus_files *files,
+				      struct kdbus_user *from,
+				      struct kdbus_user *to, bool few)
 {
 	struct kdbus_files *clone;
 	unsigned int i;
+	int r;
 
 	clone = kdbus_files_new(files->n);
 	if (!clone)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 
 	memcpy(clone, files, struct_size(files, slots, files->n));
+	clone->user = NULL;
+	clone->flight = NULL;
+	r = files_flight_add(clone, from, to, few);
+	if (r < 0) {
+		kvfree(clone);
+		return ERR_PTR(r);
+	}
+
 	for (i = 0; i < clone->n; i++)
 		get_file(clone->slots[i].file);
-	count_clone(clone, files);
 	return clone;
 }
 
 /**
- * kdbus_files_free() - let go of files
- * @files:	The files, none reserved, or NULL
+ * kdbus_files_release() - kdbus_files_free() for files that are there
+ * @files:	The files, none reserved
  *
  * Context: May sleep.
  */
-void kdbus_files_free(struct kdbus_files *files)
+void kdbus_files_release(struct kdbus_files *files)
 {
 	unsigned int i;
 
-	if (!files)
-		return;
-
 	for (i = 0; i < files->n; i++)
 		fput(files->slots[i].file);
-	if (files->counted)
+	if (files->user)
 		atomic_sub(files->n, &files->user->files);
-	kdbus_user_put(files->user);
+	files_flight_del(files);
 	kvfree(files);
 }
 
-static void put_numbers(struct kdbus_files *files, unsigned int n)
+static void files_put_numbers(struct kdbus_files *files, unsigned int n)
 {
 	while (n-- > 0)
 		put_unused_fd(kdbus_files_slot(files, n)->fd);
@@ -147,7 +269,7 @@ int kdbus_files_reserve(struct kdbus_files *files)
 	for (i = 0; files && i < files->n; i++) {
 		fd = get_unused_fd_flags(O_CLOEXEC);
 		if (fd < 0) {
-			put_numbers(files, i);
+			files_put_numbers(files, i);
 			return fd;
 		}
 		kdbus_files_slot(files, i)->fd = fd;
@@ -165,13 +287,31 @@ int kdbus_files_reserve(struct kdbus_files *files)
 void kdbus_files_cancel(struct kdbus_files *files)
 {
 	if (files)
-		put_numbers(files, files->n);
+		files_put_numbers(files, files->n);
+}
+
+/*
+ * The security module is asked by receive_fd() only, which takes a number itself:
+ * the lowest, so the one that is given back right before. Should another thread of
+ * the process be faster, it is the next one. Only if that thread took the last
+ * number that the process may have is it none.
+ */
+static int files_install_slot(struct kdbus_file_slot *slot)
+{
+	int fd;
+
+	put_unused_fd(slot->fd);
+	fd = kdbus_receive_fd(slot->file, O_CLOEXEC);
+	return fd < 0 ? -1 : fd;
 }
 
 /**
  * kdbus_files_install() - make reserved descriptors valid
  * @files:	The files, or NULL
- * @slice:	The message they belong to; their numbers are written there
+ * @slice:	The message they belong to; their numbers are written there, -1
+ *		for a file that the process may not have
+ *
+ * Documentation/kdbus.txt, section 12.3.
  *
  * Context: May sleep; the process that reserved.
  */
@@ -179,10 +319,107 @@ void kdbus_files_install(struct kdbus_files *files, struct kdbus_slice *slice)
 {
 	struct kdbus_file_slot *slot;
 	unsigned int i;
+	int fd;
 
 	for (i = 0; files && i < files->n; i++) {
 		slot = kdbus_files_slot(files, i);
-		kdbus_slice_write(slice, slot->at, &slot->fd, sizeof(slot->fd));
-		fd_install(slot->fd, get_file(slot->file));
+		fd = files_install_slot(slot);
+		kdbus_slice_write(slice, slot->at, &fd, sizeof(fd));
 	}
+}
+
+#define KDBUS_MEMFD_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+static int files_check_memfd(const struct file *file, u64 size)
+{
+	struct inode *inode = file_inode(file);
+
+	if (!kdbus_file_is_shmem(file))
+		return -EMEDIUMTYPE;
+	if (~kdbus_shmem_seals(file) & KDBUS_MEMFD_SEALS)
+		return -ETXTBSY;
+	if (size > i_size_read(inode))
+		return -EBADF;
+	return 0;
+}
+
+/**
+ * kdbus_memfd_get() - get a sealed memory file
+ * @fd:		Descriptor of the calling process
+ * @size:	Bytes it has to have
+ *
+ * Documentation/kdbus.txt, section 12.2.
+ *
+ * Return: The file, with a reference, or an error pointer: -EBADF,
+ * -EMEDIUMTYPE, -ETXTBSY.
+ */
+struct file *kdbus_memfd_get(int fd, u64 size)
+{
+	struct file *file;
+	int r;
+
+	file = fget(fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+
+	r = files_check_memfd(file, size);
+	if (r < 0) {
+		fput(file);
+		return ERR_PTR(r);
+	}
+
+	return file;
+}
+
+static bool files_is_unix_socket(const struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+	const struct sock *sk;
+
+	if (!S_ISSOCK(inode->i_mode))
+		return false;
+
+	sk = SOCKET_I((struct inode *)inode)->sk;
+	return sk && sk->sk_family == PF_UNIX;
+}
+
+/*
+ * What keeps references to files of any kind, without a process that has them
+ * open. Were it in a message, and a handle in it, neither would ever be freed.
+ * What refers to files of certain kinds only, as a loop device, or for as long as a
+ * process lives, as epoll sets do, makes no cycle.
+ */
+static bool files_hold_files(const struct file *file)
+{
+	/* the files of this module are handles */
+	return file->f_op->owner == THIS_MODULE || files_is_unix_socket(file) ||
+	       kdbus_file_is_io_uring(file) || kdbus_file_is_binder(file);
+}
+
+/**
+ * kdbus_passable_get() - get a file that may be sent as a descriptor
+ * @fd:		Descriptor of the calling process
+ *
+ * Documentation/kdbus.txt, section 12.1.
+ *
+ * Return: The file, with a reference, or an error pointer: -EBADF, -EOPNOTSUPP.
+ */
+struct file *kdbus_passable_get(int fd)
+{
+	struct file *file;
+
+	file = fget_raw(fd);
+	if (!file)
+		return ERR_PTR(-EBADF);
+
+	/* a path gives no access to what it names */
+	if (file->f_mode & FMODE_PATH)
+		return file;
+
+	if (files_hold_files(file)) {
+		fput(file);
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+
+	return file;
 }

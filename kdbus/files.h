@@ -10,17 +10,30 @@
  * a reference to the file, and knows where in the slice its number goes when it
  * is installed. They are installed the descriptors first, then the memfds.
  *
- * Installing is all or nothing, in three steps. kdbus_files_reserve() takes
- * numbers and may fail; kdbus_files_cancel() gives them back;
- * kdbus_files_install() writes them into the slice and makes them valid, and
- * cannot fail. Nobody sees a descriptor before the last step.
+ * For lack of numbers all or none are installed, in three steps.
+ * kdbus_files_reserve() takes numbers and may fail; kdbus_files_cancel() gives
+ * them back; kdbus_files_install() makes them valid and writes them into the
+ * slice. Nobody sees a descriptor before the last step, and none is closed again,
+ * which would drop locks that the process has on the same file.
  *
- * Files in flight count for the user who sent them, who may have as many in
- * flight as a process of theirs may have open.
+ * The last step asks the security module about each file. One that the receiver
+ * may not have keeps the number -1, the others are installed: a message that
+ * could not be received at all would block the queue for as long as it is there.
  *
- * Owned by the message, then by its queue entry: no locks.
+ * Files in flight are bounded, as the sender may have closed its descriptors,
+ * and nobody may take more of the system's files than a process may have open.
+ * What calls of a user are sending counts for that user. What has been sent and
+ * waits counts for the two users at its ends, each pair for itself: so a
+ * receiver that takes nothing keeps others of its own user at most from getting
+ * many files, and only from that sender; a few each connection gets in any case.
+ * A monitor is a user for itself.
+ *
+ * Owned by the message, then by its queue entry. Locks: &struct
+ * kdbus_user.flights_lock, a spinlock in which nothing nests, guards the list
+ * and the counts of what waits.
  */
 
+#include <linux/list.h>
 #include <linux/types.h>
 
 struct file;
@@ -31,7 +44,7 @@ struct kdbus_user;
  * struct kdbus_file_slot - one file
  * @file:	The file, with a reference
  * @at:		Where in the slice its number goes, in bytes
- * @fd:		The number, while reserved
+ * @fd:		The number while it is reserved
  */
 struct kdbus_file_slot {
 	struct file *file;
@@ -40,9 +53,24 @@ struct kdbus_file_slot {
 };
 
 /**
+ * struct kdbus_flight - files from one user that wait for another
+ * @entry:	Its place at the sender
+ * @from:	User that sent them, with a reference, constant
+ * @to:		The user they wait for, with a reference, constant
+ * @n:		How many there are, more than 0 while it is in the list
+ */
+struct kdbus_flight {
+	struct list_head entry;
+	struct kdbus_user *from;
+	struct kdbus_user *to;
+	unsigned long n;
+};
+
+/**
  * struct kdbus_files - files in flight
- * @user:	Whom they count for, with a reference, or NULL
- * @counted:	Whether they count
+ * @user:	User that is sending them and that they count for, or NULL; kept by
+ *		the connection that sends
+ * @flight:	Where they count while they wait, or NULL
  * @n:		How many there are
  * @first_fd:	Which is the first that belongs to the FDS item
  * @n_fds:	How many of them belong there
@@ -50,7 +78,7 @@ struct kdbus_file_slot {
  */
 struct kdbus_files {
 	struct kdbus_user *user;
-	bool counted;
+	struct kdbus_flight *flight;
 	unsigned int n;
 	unsigned int first_fd;
 	unsigned int n_fds;
@@ -69,10 +97,39 @@ static inline struct kdbus_file_slot *kdbus_files_slot(struct kdbus_files *f,
 
 struct kdbus_files *kdbus_files_new(unsigned int max);
 int kdbus_files_charge(struct kdbus_files *files, struct kdbus_user *user);
-struct kdbus_files *kdbus_files_clone(struct kdbus_files *files);
-void kdbus_files_free(struct kdbus_files *files);
+struct kdbus_files *kdbus_files_clone(const struct kdbus_files *files,
+				      struct kdbus_user *from,
+				      struct kdbus_user *to, bool few);
+void kdbus_files_release(struct kdbus_files *files);
 int kdbus_files_reserve(struct kdbus_files *files);
 void kdbus_files_cancel(struct kdbus_files *files);
 void kdbus_files_install(struct kdbus_files *files, struct kdbus_slice *slice);
+
+/**
+ * kdbus_files_free() - let go of files
+ * @files:	The files, none reserved, or NULL
+ *
+ * Context: May sleep.
+ */
+static inline void kdbus_files_free(struct kdbus_files *files)
+{
+	if (files)
+		kdbus_files_release(files);
+}
+
+/**
+ * DOC: Files that may travel
+ *
+ * Decides which files a message may carry. As payload: sealed memory files,
+ * whose content and size nobody can change any more. As descriptors: everything
+ * that cannot itself hold other files in a queue. A queue that holds a file
+ * that holds a queue could end in a cycle that nobody ever frees; connections
+ * of this module, AF_UNIX sockets and io_uring instances are therefore refused.
+ *
+ * Pure functions of the file: no locks.
+ */
+
+struct file *kdbus_memfd_get(int fd, u64 size);
+struct file *kdbus_passable_get(int fd);
 
 #endif

@@ -8,8 +8,8 @@
  * A handle is what stands behind an open device node. It begins as what was
  * opened, a control node or an endpoint, and changes once into something that
  * belongs to it: a bus, a domain, an endpoint, or a connection. That object
- * ends when the last descriptor of the handle is closed. Who opens an endpoint
- * is recorded then and there.
+ * ends when the last descriptor of the handle is closed. The task that opens an
+ * endpoint is recorded at that moment.
  *
  * What commands a handle takes depends on what it is; all of them are rows of
  * one table, see &struct kdbus_cmd_row.
@@ -21,10 +21,8 @@
 
 #include <linux/bits.h>
 #include <linux/fs.h>
-#include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
-#include <linux/wait.h>
 
 struct kdbus_bus;
 struct kdbus_conn;
@@ -32,6 +30,9 @@ struct kdbus_domain;
 struct kdbus_ep;
 struct kdbus_meta;
 struct kdbus_node;
+struct kdbus_waitq;
+struct poll_table_struct;
+struct seq_file;
 
 enum kdbus_handle_state {
 	KDBUS_HANDLE_CONTROL,
@@ -44,13 +45,13 @@ enum kdbus_handle_state {
 
 /**
  * struct kdbus_handle - an open device node
- * @kref:	References; only @wait is there when the file is closed
- * @wait:	Where who polls it waits, also before it is a connection, and all
- *		others who wait for that
+ * @waitq:	Where tasks that poll the file wait, also before it is a
+ *		connection; with a reference, constant
  * @lock:	See above
  * @state:	What it is at the moment
  * @node:	What was opened, with a reference, constant
- * @record:	Who opened it, with a reference, if it was an endpoint, constant
+ * @record:	The task that opened it, if it is an endpoint, with a reference,
+ *		constant
  * @bus:	The bus it made, with a reference, when KDBUS_HANDLE_BUS_OWNER
  * @domain:	The domain it made, with a reference, when
  *		KDBUS_HANDLE_DOMAIN_OWNER
@@ -59,8 +60,7 @@ enum kdbus_handle_state {
  *		KDBUS_HANDLE_ENDPOINT_OWNER
  */
 struct kdbus_handle {
-	struct kref kref;
-	wait_queue_head_t wait;
+	struct kdbus_waitq *waitq;
 	struct mutex lock;	/* change of state */
 	enum kdbus_handle_state state;
 	struct kdbus_node *node;
@@ -73,10 +73,22 @@ struct kdbus_handle {
 	};
 };
 
-extern const struct file_operations kdbus_handle_fops;
+/* what belongs to the state is seen as well */
+static inline enum kdbus_handle_state
+kdbus_handle_state(const struct kdbus_handle *handle)
+{
+	/* pairs with kdbus_handle_become() */
+	return smp_load_acquire(&handle->state);
+}
 
-struct kdbus_handle *kdbus_handle_get(struct kdbus_handle *handle);
-void kdbus_handle_put(struct kdbus_handle *handle);
+/* in ioctl.c */
+extern const struct file_operations kdbus_ioctl_fops;
+
+int kdbus_handle_open(struct inode *inode, struct file *file);
+int kdbus_handle_release(struct inode *inode, struct file *file);
+__poll_t kdbus_handle_poll(struct file *file, struct poll_table_struct *wait);
+int kdbus_handle_mmap(struct file *file, struct vm_area_struct *vma);
+void kdbus_handle_show_fdinfo(struct seq_file *m, struct file *file);
 void kdbus_handle_become(struct kdbus_handle *handle,
 			 enum kdbus_handle_state state);
 

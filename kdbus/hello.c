@@ -4,28 +4,27 @@
 #include <linux/err.h>
 #include <linux/mm.h>
 
-#include "attach.h"
 #include "bus.h"
 #include "cmd.h"
+#include "connect.h"
 #include "endpoint.h"
-#include "hello.h"
-#include "ident.h"
 #include "item.h"
+#include "meta.h"
 
 #define KDBUS_HELLO_NAMED	(KDBUS_HELLO_ACTIVATOR |		\
 				 KDBUS_HELLO_POLICY_HOLDER)
 #define KDBUS_HELLO_SPECIAL	(KDBUS_HELLO_NAMED | KDBUS_HELLO_MONITOR)
 
-static int check_flags(const struct kdbus_hello *h)
+static int hello_check_flags(const struct kdbus_hello *h)
 {
 	u64 special = h->flags & KDBUS_HELLO_SPECIAL;
 
 	if (hweight64(special) > 1)
 		return -EINVAL;
-	return special && !h->privileged ? -EPERM : 0;
+	return special && !h->trusted ? -EPERM : 0;
 }
 
-static int take_name(struct kdbus_hello *h, const char *name)
+static int hello_take_name(struct kdbus_hello *h, const char *name)
 {
 	if (!(h->flags & KDBUS_HELLO_NAMED) || h->name ||
 	    !kdbus_name_is_valid(name, true))
@@ -35,18 +34,18 @@ static int take_name(struct kdbus_hello *h, const char *name)
 	return 0;
 }
 
-static int take_claim(const struct kdbus_hello *h,
-		      const struct kdbus_item **claim,
-		      const struct kdbus_item *item)
+static int hello_take_claim(const struct kdbus_hello *h,
+			    const struct kdbus_item **claim,
+			    const struct kdbus_item *item)
 {
-	if (!h->privileged)
+	if (!h->trusted)
 		return -EPERM;
 
 	*claim = item;
 	return 0;
 }
 
-static int take_conn_name(struct kdbus_hello *h, const char *name)
+static int hello_take_conn_name(struct kdbus_hello *h, const char *name)
 {
 	if (h->conn_name)
 		return -EINVAL;
@@ -55,7 +54,7 @@ static int take_conn_name(struct kdbus_hello *h, const char *name)
 	return 0;
 }
 
-static int take_allowed(struct kdbus_hello *h, const struct kdbus_item *item)
+static int hello_take_allowed(struct kdbus_hello *h, const struct kdbus_item *item)
 {
 	if (!(h->flags & KDBUS_EXT_ATTACH))
 		return 0;
@@ -66,32 +65,32 @@ static int take_allowed(struct kdbus_hello *h, const struct kdbus_item *item)
 	return kdbus_attach_mask(&h->allowed);
 }
 
-static int take_item(struct kdbus_hello *h, const struct kdbus_item *item)
+static int hello_take_item(struct kdbus_hello *h, const struct kdbus_item *item)
 {
 	switch (item->type) {
 	case KDBUS_ITEM_NAME:
-		return take_name(h, item->str);
+		return hello_take_name(h, item->str);
 	case KDBUS_ITEM_CREDS:
-		return take_claim(h, &h->creds, item);
+		return hello_take_claim(h, &h->creds, item);
 	case KDBUS_ITEM_SECLABEL:
-		return take_claim(h, &h->label, item);
+		return hello_take_claim(h, &h->label, item);
 	case KDBUS_ITEM_CONN_NAME:
-		return take_conn_name(h, item->str);
+		return hello_take_conn_name(h, item->str);
 	case KDBUS_ITEM_ATTACH_FLAGS_SEND:
-		return take_allowed(h, item);
+		return hello_take_allowed(h, item);
 	default:
 		return 0;
 	}
 }
 
-static int take_items(struct kdbus_hello *h, const struct kdbus_cmd *cmd)
+static int hello_take_items(struct kdbus_hello *h, const struct kdbus_cmd *cmd)
 {
 	const struct kdbus_item *item;
 	int r;
 
 	kdbus_items_foreach(item, kdbus_cmd_items(cmd),
 			    kdbus_cmd_items_len(cmd)) {
-		r = take_item(h, item);
+		r = hello_take_item(h, item);
 		if (r < 0)
 			return r;
 	}
@@ -122,7 +121,7 @@ const char *kdbus_hello_name(const struct kdbus_cmd *cmd)
  * @cmd:	KDBUS_CMD_HELLO
  * @required:	KDBUS_ATTACH_* that every connection must allow
  *
- * For those who know of it.
+ * Only for a caller that knows KDBUS_EXT_ATTACH.
  *
  * Context: May sleep; no locks may be held, user memory is accessed.
  *
@@ -153,8 +152,8 @@ int kdbus_hello_answer(const struct kdbus_cmd *cmd, u64 required)
 	return 0;
 }
 
-static int check_required(const struct kdbus_hello *h,
-			  const struct kdbus_cmd *cmd, u64 required)
+static int hello_check_required(const struct kdbus_hello *h,
+				const struct kdbus_cmd *cmd, u64 required)
 {
 	int r;
 
@@ -165,7 +164,7 @@ static int check_required(const struct kdbus_hello *h,
 	return r < 0 ? r : -ECONNREFUSED;
 }
 
-static int take_policy(struct kdbus_hello *h, const struct kdbus_cmd *cmd)
+static int hello_take_policy(struct kdbus_hello *h, const struct kdbus_cmd *cmd)
 {
 	if (!(h->flags & KDBUS_HELLO_NAMED))
 		return 0;
@@ -202,17 +201,19 @@ int kdbus_hello_init(struct kdbus_hello *h, const struct kdbus_ep *ep,
 						     CAP_IPC_OWNER),
 	};
 	h->privileged = h->capable || uid_eq(current_fsuid(), ep->bus->uid);
+	/* what sees or says more than the policy of an endpoint grants */
+	h->trusted = h->privileged && !ep->custom;
 
 	if (h->pool_size == 0 || !PAGE_ALIGNED(h->pool_size))
 		return -EFAULT;
 
-	r = check_flags(h);
+	r = hello_check_flags(h);
 	if (r == 0)
-		r = take_items(h, cmd);
+		r = hello_take_items(h, cmd);
 	if (r == 0)
-		r = check_required(h, cmd, ep->bus->attach_required);
+		r = hello_check_required(h, cmd, ep->bus->attach_required);
 	if (r == 0)
-		r = take_policy(h, cmd);
+		r = hello_take_policy(h, cmd);
 	return r;
 }
 

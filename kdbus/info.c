@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
+#include <linux/errno.h>
 
-#include "attach.h"
 #include "bus.h"
 #include "cmd.h"
 #include "conn.h"
 #include "endpoint.h"
-#include "ident.h"
 #include "info.h"
 #include "item.h"
 #include "meta.h"
-#include "name-set.h"
 #include "names.h"
 #include "policy.h"
-#include "pool.h"
-#include "result.h"
-#include "writer.h"
+#include "pool/pool.h"
 
 /**
  * struct info - what is returned
@@ -30,37 +26,46 @@ struct info {
 	u64 flags;
 	const struct kdbus_meta *record;
 	u64 want;
-	struct kdbus_attach attach;
+	struct kdbus_msg_meta attach;
 };
 
-static int return_info(struct kdbus_conn *conn, struct kdbus_cmd *cmd,
-		       const struct info *info)
+static struct kdbus_slice *info_write(struct kdbus_conn *conn,
+				      const struct info *info)
 {
 	struct kdbus_info head = {
 		.size	= sizeof(head) +
 			  kdbus_meta_size(info->record, info->want) +
-			  kdbus_attach_size(&info->attach, info->attach.have),
+			  kdbus_msg_meta_size(&info->attach, info->attach.have),
 		.id	= info->id,
 		.flags	= info->flags,
 	};
 	struct kdbus_slice *slice;
-	struct kdbus_writer w;
+	struct kdbus_cursor w;
 
 	slice = kdbus_pool_alloc(conn->pool, head.size, false);
 	if (IS_ERR(slice))
+		return slice;
+
+	kdbus_cursor_init(&w, slice);
+	kdbus_cursor_add(&w, &head, sizeof(head));
+	kdbus_meta_write(info->record, info->want, conn->self.ahead, &w);
+	kdbus_msg_meta_write(&info->attach, info->attach.have, conn->self.ahead,
+			     &w);
+	return slice;
+}
+
+static int info_return(struct kdbus_conn *conn, struct kdbus_cmd *cmd,
+		       struct kdbus_slice *slice)
+{
+	if (IS_ERR(slice))
 		return PTR_ERR(slice);
 
-	kdbus_writer_init(&w, slice);
-	kdbus_writer_add(&w, &head, sizeof(head));
-	kdbus_meta_write(info->record, info->want, &w);
-	kdbus_attach_write(&info->attach, info->attach.have, &w);
-
-	return kdbus_result_return(conn, cmd, slice,
+	return kdbus_conn_return(conn, cmd, slice,
 				   offsetof(struct kdbus_cmd_info, offset));
 }
 
 /* the one name that is asked for, or NULL */
-static const char *asked_name(const struct kdbus_cmd *cmd)
+static const char *info_asked_name(const struct kdbus_cmd *cmd)
 {
 	const struct kdbus_item *item;
 	const char *name = NULL;
@@ -77,8 +82,8 @@ static const char *asked_name(const struct kdbus_cmd *cmd)
 	return name && kdbus_name_is_valid(name, false) ? name : NULL;
 }
 
-static struct kdbus_conn *find_by_name(struct kdbus_conn *conn,
-				       const char *name)
+static struct kdbus_conn *info_find_by_name(struct kdbus_conn *conn,
+					    const char *name)
 {
 	struct kdbus_name_entry *entry;
 	struct kdbus_conn *owner;
@@ -87,7 +92,7 @@ static struct kdbus_conn *find_by_name(struct kdbus_conn *conn,
 		return ERR_PTR(-ENOENT);
 
 	do {
-		entry = kdbus_name_find(conn->bus, name);
+		entry = kdbus_name_find(&conn->bus->names, name);
 		if (!entry)
 			return ERR_PTR(-ESRCH);
 		owner = kdbus_name_owner(conn->bus, entry);
@@ -97,12 +102,12 @@ static struct kdbus_conn *find_by_name(struct kdbus_conn *conn,
 	return owner;
 }
 
-static struct kdbus_conn *find_by_id(struct kdbus_conn *conn, u64 id)
+static struct kdbus_conn *info_find_by_id(struct kdbus_conn *conn, u64 id)
 {
 	struct kdbus_conn *found;
 	bool visible = true;
 
-	found = kdbus_bus_find_conn(conn->bus, id);
+	found = kdbus_conn_find(conn->bus, id);
 	if (!found)
 		return ERR_PTR(-ENXIO);
 
@@ -119,22 +124,22 @@ static struct kdbus_conn *find_by_id(struct kdbus_conn *conn, u64 id)
 	return ERR_PTR(-ENOENT);
 }
 
-static struct kdbus_conn *find(struct kdbus_conn *conn,
-			       const struct kdbus_cmd *cmd)
+static struct kdbus_conn *info_find(struct kdbus_conn *conn,
+				    const struct kdbus_cmd *cmd)
 {
 	const struct kdbus_cmd_info *arg = cmd->data;
 	const char *name;
 
 	if (arg->id != 0)
-		return find_by_id(conn, arg->id);
+		return info_find_by_id(conn, arg->id);
 
-	name = asked_name(cmd);
-	return name ? find_by_name(conn, name) : ERR_PTR(-EINVAL);
+	name = info_asked_name(cmd);
+	return name ? info_find_by_name(conn, name) : ERR_PTR(-EINVAL);
 }
 
 /**
  * kdbus_info_conn() - KDBUS_CMD_CONN_INFO
- * @conn:	Who asks
+ * @conn:	The connection that asks
  * @cmd:	The command
  *
  * Documentation/kdbus.txt, section 8.5.
@@ -147,11 +152,11 @@ int kdbus_info_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 {
 	const struct kdbus_cmd_info *arg = cmd->data;
 	struct info info = {};
+	struct kdbus_slice *slice;
 	struct kdbus_conn *found;
 	u64 allowed;
-	int r;
 
-	found = find(conn, cmd);
+	found = info_find(conn, cmd);
 	if (IS_ERR(found))
 		return PTR_ERR(found);
 
@@ -168,15 +173,16 @@ int kdbus_info_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 	info.attach.names = kdbus_name_set_get(&found->names);
 	info.attach.conn_name = found->self.name;
 
-	r = return_info(conn, cmd, &info);
+	slice = info_write(conn, &info);
 	kdbus_name_set_put(info.attach.names);
+	/* user memory may keep us, but not the other one */
 	kdbus_conn_put(found);
-	return r;
+	return info_return(conn, cmd, slice);
 }
 
 /**
  * kdbus_info_creator() - KDBUS_CMD_BUS_CREATOR_INFO
- * @conn:	Who asks
+ * @conn:	The connection that asks
  * @cmd:	The command
  *
  * Documentation/kdbus.txt, section 8.6.
@@ -197,5 +203,141 @@ int kdbus_info_creator(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 
 	if (!kdbus_meta_shares_ns(bus->creator, conn->self.record))
 		return -EPERM;
-	return return_info(conn, cmd, &info);
+	return info_return(conn, cmd, info_write(conn, &info));
+}
+
+/**
+ * struct update - what is to change
+ * @has_wanted:	There is a new mask of what it wants to be told
+ * @wanted:	The mask
+ * @has_allowed: There is a new mask of what it lets others be told
+ * @allowed:	The mask
+ * @policy:	There is policy among the items
+ */
+struct update {
+	bool has_wanted;
+	u64 wanted;
+	bool has_allowed;
+	u64 allowed;
+	bool policy;
+};
+
+static bool info_update_has_masks(const struct kdbus_conn *conn)
+{
+	return kdbus_conn_kind(conn) & (KDBUS_CONN_ORDINARY |
+					KDBUS_CONN_MONITOR);
+}
+
+static int info_update_take_wanted(struct update *u, const struct kdbus_conn *conn,
+				   u64 mask)
+{
+	if (!info_update_has_masks(conn))
+		return -EOPNOTSUPP;
+
+	u->has_wanted = true;
+	u->wanted = mask;
+	return 0;
+}
+
+static int info_update_take_allowed(struct update *u, const struct kdbus_conn *conn,
+				    const struct kdbus_cmd *cmd,
+			       const struct kdbus_item *item)
+{
+	const struct kdbus_cmd_update *arg = cmd->data;
+
+	if (!(arg->flags & KDBUS_EXT_ATTACH))
+		return 0;
+	if (!info_update_has_masks(conn))
+		return -EOPNOTSUPP;
+	if (kdbus_item_payload(item) != sizeof(u->allowed))
+		return -EINVAL;
+
+	u->has_allowed = true;
+	u->allowed = item->data64[0];
+	return kdbus_attach_mask(&u->allowed);
+}
+
+static int info_update_take_policy(struct update *u, const struct kdbus_conn *conn)
+{
+	if (kdbus_conn_kind(conn) != KDBUS_CONN_HOLDER)
+		return -EOPNOTSUPP;
+
+	u->policy = true;
+	return 0;
+}
+
+static int info_update_take_item(struct update *u, const struct kdbus_conn *conn,
+				 const struct kdbus_cmd *cmd, const struct kdbus_item *item)
+{
+	switch (item->type) {
+	case KDBUS_ITEM_ATTACH_FLAGS:
+		return info_update_take_wanted(u, conn, item->data64[0]);
+	case KDBUS_ITEM_ATTACH_FLAGS_SEND:
+		return info_update_take_allowed(u, conn, cmd, item);
+	case KDBUS_ITEM_NAME:
+	case KDBUS_ITEM_POLICY_ACCESS:
+		return info_update_take_policy(u, conn);
+	default:
+		return 0;
+	}
+}
+
+static int info_update_policy(struct kdbus_conn *conn, const struct kdbus_cmd *cmd)
+{
+	struct kdbus_policy_upload upload;
+	int r;
+
+	r = kdbus_policy_upload_init(&upload, kdbus_cmd_items(cmd),
+				     kdbus_cmd_items_len(cmd), 1, true);
+	if (r < 0)
+		return r;
+
+	/* a connection that ends removes it, and waits for us before */
+	r = -ECONNRESET;
+	if (kdbus_conn_enter(conn)) {
+		r = kdbus_policy_db_set(&conn->bus->policy, conn, &upload);
+		kdbus_conn_leave(conn);
+	}
+
+	kdbus_policy_upload_release(&upload);
+	return r;
+}
+
+/**
+ * kdbus_update_conn() - KDBUS_CMD_CONN_UPDATE
+ * @conn:	The connection
+ * @cmd:	The command
+ *
+ * Documentation/kdbus.txt, section 8.4.
+ *
+ * Context: May sleep; no locks may be held.
+ *
+ * Return: 0 or a negative errno; then nothing has changed.
+ */
+int kdbus_update_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
+{
+	const struct kdbus_item *item;
+	struct update u = {};
+	int r = 0;
+
+	kdbus_items_foreach(item, kdbus_cmd_items(cmd),
+			    kdbus_cmd_items_len(cmd)) {
+		r = info_update_take_item(&u, conn, cmd, item);
+		if (r < 0)
+			return r;
+	}
+
+	if (u.has_allowed && conn->bus->attach_required & ~u.allowed)
+		return -EINVAL;
+	if (u.policy)
+		r = info_update_policy(conn, cmd);
+	if (r < 0)
+		return r;
+
+	/* what the command is not about may be changing in another thread */
+	if (u.has_wanted)
+		WRITE_ONCE(conn->self.wanted, u.wanted);
+	if (u.has_allowed)
+		WRITE_ONCE(conn->self.allowed, u.allowed);
+	return 0;
 }

@@ -5,13 +5,13 @@
 /**
  * DOC: Information about peers
  *
- * What is known about a connection or about who made the bus, for whoever asks:
+ * What is known about a connection or about the maker of the bus, for any peer:
  * the record of the task, or what was claimed; and, if wanted, names and
  * description as they are now. A custom endpoint hides those whose names it
  * hides. A record is told only to those in the same namespaces, and only as far
  * as the one it is about allows.
  *
- * Locks: takes the mutex of the bus briefly; called with none.
+ * Locks: takes ``bus->lock`` briefly; called with none.
  */
 
 struct kdbus_cmd;
@@ -19,5 +19,17 @@ struct kdbus_conn;
 
 int kdbus_info_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
 int kdbus_info_creator(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
+
+/**
+ * DOC: Changing a connection
+ *
+ * What a connection wants to be told, what it lets others be told, and the
+ * policy that it holds can change during its life. One command changes all that
+ * it is about, or nothing.
+ *
+ * Locks: that of the policy database of the bus; called with none.
+ */
+
+int kdbus_update_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
 
 #endif

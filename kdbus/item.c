@@ -2,17 +2,16 @@
 #include <linux/errno.h>
 #include <linux/string.h>
 
-#include "ident.h"
 #include "item.h"
 #include "limits.h"
 
 /* one NUL, and that at the very end */
-static bool is_string(const char *str, size_t size)
+static bool item_is_string(const char *str, size_t size)
 {
 	return size > 0 && strnlen(str, size) == size - 1;
 }
 
-static int check_vec(const struct kdbus_item *item)
+static int item_check_vec(const struct kdbus_item *item)
 {
 	if (kdbus_item_payload(item) != sizeof(item->vec))
 		return -EINVAL;
@@ -21,7 +20,7 @@ static int check_vec(const struct kdbus_item *item)
 	return 0;
 }
 
-static int check_memfd(const struct kdbus_item *item)
+static int item_check_memfd(const struct kdbus_item *item)
 {
 	if (kdbus_item_payload(item) != sizeof(item->memfd))
 		return -EINVAL;
@@ -32,32 +31,32 @@ static int check_memfd(const struct kdbus_item *item)
 	return 0;
 }
 
-static int check_sysname(const struct kdbus_item *item)
+static int item_check_sysname(const struct kdbus_item *item)
 {
 	if (item->size < KDBUS_ITEM_SIZE(2))
 		return -EINVAL;
 	if (item->size > KDBUS_ITEM_SIZE(KDBUS_SYSNAME_MAX_LEN + 1))
 		return -ENAMETOOLONG;
-	if (!is_string(item->str, kdbus_item_payload(item)))
+	if (!item_is_string(item->str, kdbus_item_payload(item)))
 		return -EINVAL;
 	return kdbus_sysname_check(item->str);
 }
 
-static int check_name_change(const struct kdbus_item *item)
+static int item_check_name_change(const struct kdbus_item *item)
 {
 	size_t fixed = sizeof(item->name_change);
 	size_t payload = kdbus_item_payload(item);
 
 	if (payload < fixed)
 		return -EINVAL;
-	if (payload > fixed && !is_string(item->name_change.name,
-					  payload - fixed))
+	if (payload > fixed && !item_is_string(item->name_change.name,
+					       payload - fixed))
 		return -EINVAL;
 	return 0;
 }
 
 /* what a payload of a fixed size has to measure, 0 if that is not the rule */
-static size_t fixed_payload(u64 type)
+static size_t item_fixed_payload(u64 type)
 {
 	switch (type) {
 	case KDBUS_ITEM_BLOOM_PARAMETER:
@@ -81,23 +80,23 @@ static size_t fixed_payload(u64 type)
 	}
 }
 
-static int check_payload(const struct kdbus_item *item)
+static int item_check_payload(const struct kdbus_item *item)
 {
 	size_t payload = kdbus_item_payload(item);
 
 	switch (item->type) {
 	case KDBUS_ITEM_PAYLOAD_VEC:
 	case KDBUS_ITEM_PAYLOAD_OFF:
-		return check_vec(item);
+		return item_check_vec(item);
 	case KDBUS_ITEM_PAYLOAD_MEMFD:
-		return check_memfd(item);
+		return item_check_memfd(item);
 	case KDBUS_ITEM_MAKE_NAME:
 	case KDBUS_ITEM_CONN_NAME:
-		return check_sysname(item);
+		return item_check_sysname(item);
 	case KDBUS_ITEM_NAME_ADD:
 	case KDBUS_ITEM_NAME_REMOVE:
 	case KDBUS_ITEM_NAME_CHANGE:
-		return check_name_change(item);
+		return item_check_name_change(item);
 	case KDBUS_ITEM_FDS:
 		return payload % sizeof(int) ? -EINVAL : 0;
 	case KDBUS_ITEM_AUXGROUPS:
@@ -112,14 +111,14 @@ static int check_payload(const struct kdbus_item *item)
 	case KDBUS_ITEM_CMDLINE:
 	case KDBUS_ITEM_CGROUP:
 	case KDBUS_ITEM_SECLABEL:
-		return is_string(item->str, payload) ? 0 : -EINVAL;
+		return item_is_string(item->str, payload) ? 0 : -EINVAL;
 	case KDBUS_ITEM_REPLY_TIMEOUT:
 	case KDBUS_ITEM_REPLY_DEAD:
 		/* would have to be empty, which no item may be */
 		return -EINVAL;
 	default:
-		if (fixed_payload(item->type) &&
-		    fixed_payload(item->type) != payload)
+		if (item_fixed_payload(item->type) &&
+		    item_fixed_payload(item->type) != payload)
 			return -EINVAL;
 		return 0;
 	}
@@ -152,7 +151,7 @@ int kdbus_items_check(const struct kdbus_item *items, size_t len)
 		    item->size > len - pos)
 			return -EINVAL;
 
-		r = check_payload(item);
+		r = item_check_payload(item);
 		if (r < 0)
 			return r;
 
@@ -160,4 +159,99 @@ int kdbus_items_check(const struct kdbus_item *items, size_t len)
 	}
 
 	return 0;
+}
+
+/* isalpha() of the kernel knows Latin-1 */
+static bool item_is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool item_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* letters, digits and '_' anywhere, '-' and '.' not at either end */
+static bool item_is_sysname(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (item_is_alpha(name[i]) || item_is_digit(name[i]) || name[i] == '_')
+			continue;
+		if (i > 0 && i < len - 1 && (name[i] == '-' || name[i] == '.'))
+			continue;
+		return false;
+	}
+
+	return len > 0;
+}
+
+/**
+ * kdbus_sysname_check() - check the syntax of a system name
+ * @name:	NUL-terminated string
+ *
+ * Letters, digits and '_' anywhere, '-' and '.' not at either end, 1 to
+ * KDBUS_SYSNAME_MAX_LEN characters. Documentation/kdbus.txt, section 2.3.
+ *
+ * Return: 0, -ENAMETOOLONG or -EINVAL.
+ */
+int kdbus_sysname_check(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > KDBUS_SYSNAME_MAX_LEN)
+		return -ENAMETOOLONG;
+	return item_is_sysname(name, len) ? 0 : -EINVAL;
+}
+
+/**
+ * kdbus_match_name_is_valid() - check the syntax of a name in a match
+ * @name:	NUL-terminated string
+ *
+ * Documentation/kdbus.txt, section 16.2.
+ *
+ * Return: Whether it could be a name.
+ */
+bool kdbus_match_name_is_valid(const char *name)
+{
+	return item_is_sysname(name, strlen(name));
+}
+
+/**
+ * kdbus_name_is_valid() - check the syntax of a well-known name
+ * @name:		NUL-terminated string
+ * @allow_wildcard:	Whether the last element may be "*"
+ *
+ * Two or more elements separated by single dots; each of letters, digits, '_'
+ * and '-', not beginning with a digit; KDBUS_NAME_MAX_LEN characters in all.
+ * Documentation/kdbus.txt, section 6.1.
+ *
+ * Return: Whether the name is valid.
+ */
+bool kdbus_name_is_valid(const char *name, bool allow_wildcard)
+{
+	bool start = true, dot = false;
+	const char *p;
+
+	for (p = name; *p; p++) {
+		if (*p == '.') {
+			if (start)
+				return false;
+			start = true;
+			dot = true;
+			continue;
+		}
+
+		if (start && dot && allow_wildcard && *p == '*' && !p[1])
+			return p - name < KDBUS_NAME_MAX_LEN;
+
+		if (!item_is_alpha(*p) && *p != '_' && *p != '-' &&
+		    (start || !item_is_digit(*p)))
+			return false;
+		start = false;
+	}
+
+	return !start && dot && p - name <= KDBUS_NAME_MAX_LEN;
 }

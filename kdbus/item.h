@@ -9,7 +9,7 @@
  * 16-byte header and at least one byte of payload, each beginning at a
  * multiple of 8. kdbus_items_check() establishes, once and on the kernel's
  * own copy, that every item lies within the list and that its payload has the
- * shape its type asks for. Whoever walks the list afterwards relies on that
+ * shape its type asks for. Code that walks the list afterwards relies on that
  * and checks meaning only.
  *
  * Pure functions: no locks, any context.
@@ -44,5 +44,20 @@ kdbus_item_next(const struct kdbus_item *item)
 	     (_i) = kdbus_item_next(_i))
 
 int kdbus_items_check(const struct kdbus_item *items, size_t len);
+
+/**
+ * DOC: Identifiers
+ *
+ * Two syntaxes are in use: *system names* for what appears in the file system
+ * (domains, buses, endpoints) and for the name a connection gives itself, and
+ * *well-known names*, which connections own on a bus. Both are ASCII only,
+ * whatever the locale of the caller.
+ *
+ * Pure functions: no locks, any context.
+ */
+
+int kdbus_sysname_check(const char *name);
+bool kdbus_name_is_valid(const char *name, bool allow_wildcard);
+bool kdbus_match_name_is_valid(const char *name);
 
 #endif

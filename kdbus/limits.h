@@ -61,12 +61,33 @@
 #define KDBUS_CONN_FREE_MSGS		16
 #define KDBUS_CONN_MAX_MSGS_PER_USER	16
 
+/*
+ * Notifications waiting in one connection, beside its messages. As long as
+ * there are fewer than KDBUS_CONN_FREE_NOTES, nobody is counted. Beyond, each
+ * user that causes some gets KDBUS_CONN_MAX_NOTES_PER_USER. Those about replies
+ * are the connection's own doing.
+ */
+#define KDBUS_CONN_FREE_NOTES		240
+#define KDBUS_CONN_MAX_NOTES_PER_USER	16
+#define KDBUS_CONN_MAX_REPLY_NOTES	256
+
 /* descriptors that one user may have waiting in a connection of another */
 #define KDBUS_CONN_MAX_FDS_PER_USER	KDBUS_MSG_MAX_FDS
 
-/* connections and buses per user and domain */
+/*
+ * Files that one user may have waiting in a connection, whatever else its user
+ * does not take.
+ */
+#define KDBUS_CONN_FREE_FILES		4
+
+/* connections, buses and custom endpoints per user and domain */
 #define KDBUS_USER_MAX_CONN		256
 #define KDBUS_USER_MAX_BUSES		16
+#define KDBUS_USER_MAX_EPS		256
+
+/* matches of all connections of a user in a domain, and their bytes */
+#define KDBUS_USER_MAX_MATCHES		16384
+#define KDBUS_USER_MAX_MATCH_BYTES	SZ_16M
 
 /*
  * Unused pages a pool keeps for good, and while it is busy. The second is

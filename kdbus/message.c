@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -8,14 +9,11 @@
 #include "cmd.h"
 #include "conn.h"
 #include "files.h"
-#include "ident.h"
 #include "item.h"
 #include "limits.h"
 #include "memcg.h"
-#include "memfd.h"
 #include "message.h"
-#include "pool.h"
-#include "writer.h"
+#include "pool/pool.h"
 
 /**
  * kdbus_message_check() - what is checked before flags are negotiated
@@ -30,7 +28,7 @@ int kdbus_message_check(const struct kdbus_cmd *cmd)
 	return msg->payload_type == KDBUS_PAYLOAD_KERNEL ? -EINVAL : 0;
 }
 
-static int check_flags(const struct kdbus_msg *msg)
+static int message_check_flags(const struct kdbus_msg *msg)
 {
 	bool expect = msg->flags & KDBUS_MSG_FLAGS_EXPECT_REPLY;
 
@@ -43,7 +41,7 @@ static int check_flags(const struct kdbus_msg *msg)
 	return 0;
 }
 
-static int take_vec(struct kdbus_message *m, const struct kdbus_vec *vec)
+static int message_take_vec(struct kdbus_message *m, const struct kdbus_vec *vec)
 {
 	if (vec->size > KDBUS_MSG_MAX_PAYLOAD_VEC_SIZE - m->vec_total)
 		return -EMSGSIZE;
@@ -55,8 +53,8 @@ static int take_vec(struct kdbus_message *m, const struct kdbus_vec *vec)
 }
 
 /* how many files the message can have from this item on */
-static unsigned int count_files(const struct kdbus_message *m,
-				const struct kdbus_item *first)
+static unsigned int message_count_files(const struct kdbus_message *m,
+					const struct kdbus_item *first)
 {
 	size_t left = (const u8 *)m->items + m->items_len - (const u8 *)first;
 	const struct kdbus_item *item;
@@ -73,7 +71,7 @@ static unsigned int count_files(const struct kdbus_message *m,
 	return n;
 }
 
-static int add_file(struct kdbus_message *m, struct file *file)
+static int message_add_file(struct kdbus_message *m, struct file *file)
 {
 	if (IS_ERR(file))
 		return PTR_ERR(file);
@@ -82,26 +80,26 @@ static int add_file(struct kdbus_message *m, struct file *file)
 	return 0;
 }
 
-static int need_files(struct kdbus_message *m, const struct kdbus_item *item)
+static int message_need_files(struct kdbus_message *m, const struct kdbus_item *item)
 {
 	if (!m->files)
-		m->files = kdbus_files_new(count_files(m, item));
+		m->files = kdbus_files_new(message_count_files(m, item));
 	return m->files ? 0 : -ENOMEM;
 }
 
-static int take_memfd(struct kdbus_message *m, const struct kdbus_item *item)
+static int message_take_memfd(struct kdbus_message *m, const struct kdbus_item *item)
 {
 	int r;
 
-	r = need_files(m, item);
+	r = message_need_files(m, item);
 	if (r < 0)
 		return r;
 
 	m->items_size += KDBUS_ITEM_PADDED(sizeof(struct kdbus_memfd));
-	return add_file(m, kdbus_memfd_get(item->memfd.fd, item->memfd.size));
+	return message_add_file(m, kdbus_memfd_get(item->memfd.fd, item->memfd.size));
 }
 
-static int take_fds(struct kdbus_message *m, const struct kdbus_item *item)
+static int message_take_fds(struct kdbus_message *m, const struct kdbus_item *item)
 {
 	size_t i, n = kdbus_item_payload(item) / sizeof(int);
 	int r;
@@ -113,7 +111,7 @@ static int take_fds(struct kdbus_message *m, const struct kdbus_item *item)
 	if (n > KDBUS_MSG_MAX_FDS)
 		return -EMFILE;
 
-	r = need_files(m, item);
+	r = message_need_files(m, item);
 	if (r < 0)
 		return r;
 
@@ -121,13 +119,13 @@ static int take_fds(struct kdbus_message *m, const struct kdbus_item *item)
 	m->items_size += KDBUS_ITEM_PADDED(n * sizeof(int));
 	m->files->first_fd = m->files->n;
 	for (i = 0; i < n && r == 0; i++)
-		r = add_file(m, kdbus_passable_get(item->fds[i]));
+		r = message_add_file(m, kdbus_passable_get(item->fds[i]));
 	m->files->n_fds = n;
 	return r;
 }
 
-static int take_bloom(struct kdbus_message *m, const struct kdbus_item *item,
-		      const struct kdbus_bus *bus)
+static int message_take_bloom(struct kdbus_message *m, const struct kdbus_item *item,
+			      const struct kdbus_bus *bus)
 {
 	size_t size = kdbus_item_payload(item) - sizeof(*m->bloom);
 
@@ -144,7 +142,7 @@ static int take_bloom(struct kdbus_message *m, const struct kdbus_item *item,
 	return 0;
 }
 
-static int take_dst_name(struct kdbus_message *m, const char *name)
+static int message_take_dst_name(struct kdbus_message *m, const char *name)
 {
 	if (m->dst_name)
 		return -EEXIST;
@@ -155,27 +153,27 @@ static int take_dst_name(struct kdbus_message *m, const char *name)
 	return 0;
 }
 
-static int take_item(struct kdbus_message *m, const struct kdbus_item *item,
-		     const struct kdbus_bus *bus)
+static int message_take_item(struct kdbus_message *m, const struct kdbus_item *item,
+			     const struct kdbus_bus *bus)
 {
 	switch (item->type) {
 	case KDBUS_ITEM_PAYLOAD_VEC:
-		return take_vec(m, &item->vec);
+		return message_take_vec(m, &item->vec);
 	case KDBUS_ITEM_PAYLOAD_MEMFD:
-		return take_memfd(m, item);
+		return message_take_memfd(m, item);
 	case KDBUS_ITEM_FDS:
-		return take_fds(m, item);
+		return message_take_fds(m, item);
 	case KDBUS_ITEM_BLOOM_FILTER:
-		return take_bloom(m, item, bus);
+		return message_take_bloom(m, item, bus);
 	case KDBUS_ITEM_DST_NAME:
-		return take_dst_name(m, item->str);
+		return message_take_dst_name(m, item->str);
 	default:
 		/* nobody forges metadata: it counts, and goes nowhere */
 		return 0;
 	}
 }
 
-static int take_items(struct kdbus_message *m, const struct kdbus_bus *bus)
+static int message_take_items(struct kdbus_message *m, const struct kdbus_bus *bus)
 {
 	const struct kdbus_item *item;
 	unsigned int n = 0;
@@ -184,7 +182,7 @@ static int take_items(struct kdbus_message *m, const struct kdbus_bus *bus)
 	kdbus_items_foreach(item, m->items, m->items_len) {
 		if (++n > KDBUS_MSG_MAX_ITEMS)
 			return -E2BIG;
-		r = take_item(m, item, bus);
+		r = message_take_item(m, item, bus);
 		if (r < 0)
 			return r;
 	}
@@ -192,7 +190,7 @@ static int take_items(struct kdbus_message *m, const struct kdbus_bus *bus)
 	return 0;
 }
 
-static int check_destination(const struct kdbus_message *m)
+static int message_check_destination(const struct kdbus_message *m)
 {
 	const struct kdbus_msg *msg = m->msg;
 
@@ -212,7 +210,7 @@ static int check_destination(const struct kdbus_message *m)
 }
 
 /* a call that goes on waiting sends nothing, its files are in flight already */
-static bool comes_back(const struct kdbus_message *m)
+static bool message_comes_back(const struct kdbus_message *m)
 {
 	return m->msg->flags & KDBUS_MSG_FLAGS_SYNC_REPLY &&
 	       kdbus_reply_is_interrupted(m->src, m->msg->cookie);
@@ -222,7 +220,7 @@ static bool comes_back(const struct kdbus_message *m)
  * kdbus_message_init() - make a message of a command
  * @m:		The message, uninitialised
  * @cmd:	KDBUS_CMD_MSG_SEND, kept until kdbus_message_release()
- * @src:	Who sends it
+ * @src:	The sender
  *
  * Documentation/kdbus.txt, section 10.
  *
@@ -243,13 +241,13 @@ int kdbus_message_init(struct kdbus_message *m, const struct kdbus_cmd *cmd,
 		.src		= src,
 	};
 
-	r = check_flags(m->msg);
+	r = message_check_flags(m->msg);
 	if (r == 0)
-		r = take_items(m, src->bus);
+		r = message_take_items(m, src->bus);
 	if (r == 0)
-		r = check_destination(m);
-	if (r == 0 && m->files && !comes_back(m))
-		r = kdbus_files_charge(m->files, src->person);
+		r = message_check_destination(m);
+	if (r == 0 && m->files && !message_comes_back(m))
+		r = kdbus_files_charge(m->files, src->real_user);
 	if (r < 0)
 		kdbus_message_release(m);
 	return r;
@@ -265,21 +263,21 @@ void kdbus_message_release(struct kdbus_message *m)
 {
 	kdbus_files_free(m->files);
 	m->files = NULL;
-	kdbus_attach_release(&m->attach);
+	kdbus_msg_meta_release(&m->attach);
 	kvfree(m->data);
 	m->data = NULL;
 }
 
-static size_t dst_name_size(const struct kdbus_message *m)
+static size_t message_dst_name_size(const struct kdbus_message *m)
 {
 	return m->dst_name ? KDBUS_ITEM_PADDED(strlen(m->dst_name) + 1) : 0;
 }
 
 /* header, items and metadata, as received */
-static size_t head_size(const struct kdbus_message *m, u64 want)
+static size_t message_head_size(const struct kdbus_message *m, u64 want)
 {
-	return sizeof(*m->msg) + dst_name_size(m) + m->items_size +
-	       kdbus_attach_size(&m->attach, want);
+	return sizeof(*m->msg) + message_dst_name_size(m) + m->items_size +
+	       kdbus_msg_meta_size(&m->attach, want);
 }
 
 /**
@@ -291,11 +289,11 @@ static size_t head_size(const struct kdbus_message *m, u64 want)
  */
 size_t kdbus_message_size(const struct kdbus_message *m, u64 want)
 {
-	return head_size(m, want) + m->data_size;
+	return message_head_size(m, want) + m->data_size;
 }
 
-static void write_header(const struct kdbus_message *m, struct kdbus_writer *w,
-			 size_t size)
+static void message_write_header(const struct kdbus_message *m, struct kdbus_cursor *w,
+				 s64 ahead, size_t size)
 {
 	struct kdbus_msg msg = *m->msg;
 
@@ -304,74 +302,77 @@ static void write_header(const struct kdbus_message *m, struct kdbus_writer *w,
 	msg.flags &= ~(KDBUS_MSG_EXT_RECV | KDBUS_MSG_EXT_FREE);
 	msg.kernel_flags = 0;
 	msg.src_id = m->src->id;
-	kdbus_writer_add(w, &msg, sizeof(msg));
+	if (kdbus_message_is_request(m))
+		msg.timeout_ns = kdbus_clock_shift(msg.timeout_ns,
+						   ahead - kdbus_clock_ahead());
+	kdbus_cursor_add(w, &msg, sizeof(msg));
 
 	if (m->dst_name)
-		kdbus_writer_add_item(w, KDBUS_ITEM_DST_NAME, m->dst_name,
+		kdbus_cursor_add_item(w, KDBUS_ITEM_DST_NAME, m->dst_name,
 				      strlen(m->dst_name) + 1);
 }
 
-static void write_vec(struct kdbus_writer *w, const struct kdbus_vec *vec,
-		      size_t *data)
+static void message_write_vec(struct kdbus_cursor *w, const struct kdbus_vec *vec,
+			      size_t *data)
 {
 	struct kdbus_vec off = {
 		.size	= vec->size,
 		.offset	= vec->address ? *data : ~0ULL,
 	};
 
-	kdbus_writer_add_item(w, KDBUS_ITEM_PAYLOAD_OFF, &off, sizeof(off));
+	kdbus_cursor_add_item(w, KDBUS_ITEM_PAYLOAD_OFF, &off, sizeof(off));
 	*data += vec->address ? vec->size : vec->size % 8;
 }
 
-static size_t write_memfd(struct kdbus_writer *w, u64 size)
+static size_t message_write_memfd(struct kdbus_cursor *w, u64 size)
 {
 	struct kdbus_memfd memfd = { .size = size, .fd = -1 };
 
-	return kdbus_writer_add_item(w, KDBUS_ITEM_PAYLOAD_MEMFD, &memfd,
+	return kdbus_cursor_add_item(w, KDBUS_ITEM_PAYLOAD_MEMFD, &memfd,
 				     sizeof(memfd)) +
 	       offsetof(struct kdbus_memfd, fd);
 }
 
-static void write_fds(struct kdbus_message *m, struct kdbus_writer *w)
+static void message_write_fds(struct kdbus_message *m, struct kdbus_cursor *w)
 {
 	/* the sender's numbers are nobody's business */
 	static const int none[] = { [0 ... KDBUS_MSG_MAX_FDS - 1] = -1 };
 	unsigned int i, n = m->files->n_fds;
 	size_t at;
 
-	at = kdbus_writer_add_item(w, KDBUS_ITEM_FDS, none, n * sizeof(int));
+	at = kdbus_cursor_add_item(w, KDBUS_ITEM_FDS, none, n * sizeof(int));
 	for (i = 0; i < n; i++)
 		kdbus_files_slot(m->files, i)->at = at + i * sizeof(int);
 }
 
 /* writes header and items, and notes where numbers of files will go */
-static size_t write_head(struct kdbus_message *m, struct kdbus_slice *slice,
-			 u64 want, size_t data)
+static size_t message_write_head(struct kdbus_message *m, struct kdbus_slice *slice,
+				 u64 want, s64 ahead, size_t data)
 {
 	unsigned int n = m->files ? m->files->n_fds : 0;
 	const struct kdbus_item *item;
-	struct kdbus_writer w;
+	struct kdbus_cursor w;
 
-	kdbus_writer_init(&w, slice);
-	write_header(m, &w, data);
+	kdbus_cursor_init(&w, slice);
+	message_write_header(m, &w, ahead, data);
 
 	kdbus_items_foreach(item, m->items, m->items_len) {
 		if (item->type == KDBUS_ITEM_PAYLOAD_VEC)
-			write_vec(&w, &item->vec, &data);
+			message_write_vec(&w, &item->vec, &data);
 		else if (item->type == KDBUS_ITEM_PAYLOAD_MEMFD)
 			kdbus_files_slot(m->files, n++)->at =
-				write_memfd(&w, item->memfd.size);
+				message_write_memfd(&w, item->memfd.size);
 	}
 
 	if (m->fds)
-		write_fds(m, &w);
+		message_write_fds(m, &w);
 
-	return kdbus_attach_write(&m->attach, want, &w);
+	return kdbus_msg_meta_write(&m->attach, want, ahead, &w);
 }
 
 /* the one copy of the payload */
-static int write_data(const struct kdbus_message *m, struct kdbus_slice *slice,
-		      size_t data)
+static int message_write_data(const struct kdbus_message *m, struct kdbus_slice *slice,
+			      size_t data)
 {
 	static const u8 zeros[8];
 	const struct kdbus_item *item;
@@ -417,17 +418,17 @@ static int write_data(const struct kdbus_message *m, struct kdbus_slice *slice,
 int kdbus_message_snapshot(struct kdbus_message *m)
 {
 	const struct kdbus_item *item;
-	u8 *pos;
+	u8 *data, *pos;
 
 	if (m->data || !m->data_size)
 		return 0;
 
 	/* NUL vecs leave zeros behind */
-	pos = kvzalloc(m->data_size, KDBUS_GFP_CALLER);
-	if (!pos)
+	data = kvzalloc(m->data_size, KDBUS_GFP_CALLER);
+	if (!data)
 		return -ENOMEM;
-	m->data = pos;
 
+	pos = data;
 	kdbus_items_foreach(item, m->items, m->items_len) {
 		if (item->type != KDBUS_ITEM_PAYLOAD_VEC)
 			continue;
@@ -437,9 +438,56 @@ int kdbus_message_snapshot(struct kdbus_message *m)
 		}
 		if (copy_from_user(pos, u64_to_user_ptr(item->vec.address),
 				   item->vec.size))
-			return -EFAULT;
+			goto err_fault;
 		pos += item->vec.size;
 	}
+
+	m->data = data;
+	return 0;
+
+err_fault:
+	/* a second try is to fail as well */
+	kvfree(data);
+	return -EFAULT;
+}
+
+/**
+ * kdbus_message_collect() - gather the metadata of a message
+ * @m:		The message
+ * @want:	What is wanted: KDBUS_ATTACH_* flags
+ *
+ * What was gathered before stays.
+ *
+ * Context: May sleep, for as long as user space likes: no locks may be held.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kdbus_message_collect(struct kdbus_message *m, u64 want)
+{
+	return kdbus_msg_meta_collect(&m->attach, &m->src->self, &m->src->names,
+				      want);
+}
+
+/**
+ * kdbus_message_fault_in() - wait until the payload can be read
+ * @m:		The message
+ *
+ * Context: May sleep, for as long as user space likes: no locks may be held.
+ *
+ * Return: 0, or -EFAULT if it never can.
+ */
+int kdbus_message_fault_in(const struct kdbus_message *m)
+{
+	const struct kdbus_item *item;
+
+	if (m->data)
+		return 0;
+
+	kdbus_items_foreach(item, m->items, m->items_len)
+		if (item->type == KDBUS_ITEM_PAYLOAD_VEC && item->vec.address &&
+		    fault_in_readable(u64_to_user_ptr(item->vec.address),
+				      item->vec.size))
+			return -EFAULT;
 
 	return 0;
 }
@@ -449,19 +497,21 @@ int kdbus_message_snapshot(struct kdbus_message *m)
  * @m:		The message
  * @slice:	At least kdbus_message_size() bytes, owned by the caller
  * @want:	Metadata that the receiver may have: KDBUS_ATTACH_* flags
+ * @ahead:	How far the clock of the receiver is ahead, see meta.h
  * @stamp:	Set to where in the slice the number of the message goes, or 0
  *
  * Documentation/kdbus.txt, section 11.3.
  *
- * Context: May sleep, for as long as user space likes: no locks may be held.
+ * Context: May sleep, for as long as user space likes: no locks may be held. With
+ * page faults disabled it does not, and payload that is not there is -EFAULT.
  *
  * Return: 0, or -EFAULT if payload cannot be read.
  */
 int kdbus_message_write(struct kdbus_message *m, struct kdbus_slice *slice,
-			u64 want, size_t *stamp)
+			u64 want, s64 ahead, size_t *stamp)
 {
-	size_t data = head_size(m, want);
+	size_t data = message_head_size(m, want);
 
-	*stamp = write_head(m, slice, want, data);
-	return write_data(m, slice, data);
+	*stamp = message_write_head(m, slice, want, ahead, data);
+	return message_write_data(m, slice, data);
 }

@@ -6,16 +6,16 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "facts.h"
 #include "item.h"
 #include "memcg.h"
 #include "meta.h"
-#include "writer.h"
+#include "pool/pool.h"
 
 /**
  * struct kdbus_meta - some facts about a task
  * @kref:	References
  * @have:	Which were asked for, KDBUS_ATTACH_* flags
+ * @claimed:	A privileged connection claims them, the kernel knows nothing
  * @key:	What they depend on
  * @pid_ns:	Namespace of process ids, with a reference
  * @at:		Where in @data the item of each fact is
@@ -26,6 +26,7 @@
 struct kdbus_meta {
 	struct kref kref;
 	u64 have;
+	bool claimed;
 	struct kdbus_fact_key key;
 	struct pid_namespace *pid_ns;
 	u32 at[KDBUS_FACTS];
@@ -34,16 +35,16 @@ struct kdbus_meta {
 	u64 data[];
 };
 
-static struct kdbus_item *fact_item(const struct kdbus_meta *meta,
-				    unsigned int i)
+static struct kdbus_item *meta_fact_item(const struct kdbus_meta *meta,
+					 unsigned int i)
 {
 	return (void *)meta->data + meta->at[i];
 }
 
-static bool fact_holds(const struct kdbus_meta *meta, unsigned int i)
+static bool meta_fact_valid(const struct kdbus_meta *meta, unsigned int i)
 {
 	const struct kdbus_fact *fact = &kdbus_facts[i];
-	const struct kdbus_item *item = fact_item(meta, i);
+	const struct kdbus_item *item = meta_fact_item(meta, i);
 
 	if (!(meta->have & fact->attach))
 		return false;
@@ -53,20 +54,20 @@ static bool fact_holds(const struct kdbus_meta *meta, unsigned int i)
 }
 
 /* which of the wanted facts are still what they were */
-static u64 still_true(const struct kdbus_meta *meta, u64 want)
+static u64 meta_still_valid(const struct kdbus_meta *meta, u64 want)
 {
 	u64 holds = 0;
 	unsigned int i;
 
 	for (i = 0; i < KDBUS_FACTS && holds != want; i++)
-		if (want & kdbus_facts[i].attach && fact_holds(meta, i))
+		if (want & kdbus_facts[i].attach && meta_fact_valid(meta, i))
 			holds |= kdbus_facts[i].attach;
 
 	return holds;
 }
 
 /* where the item of the next fact goes; its payload is @size bytes */
-static void add_fact(struct kdbus_meta *meta, unsigned int i, size_t size)
+static void meta_add_fact(struct kdbus_meta *meta, unsigned int i, size_t size)
 {
 	struct kdbus_item *item = (void *)meta->data + meta->size;
 	size_t padded = KDBUS_ITEM_PADDED(size);
@@ -80,42 +81,42 @@ static void add_fact(struct kdbus_meta *meta, unsigned int i, size_t size)
 	meta->size += padded;
 }
 
-static void gather_fact(struct kdbus_meta *meta, unsigned int i, size_t max)
+static void meta_collect_fact(struct kdbus_meta *meta, unsigned int i, size_t max)
 {
 	struct kdbus_item *item = (void *)meta->data + meta->size;
 	int r;
 
 	r = kdbus_facts[i].gather(&meta->key, item->data, max);
 	if (r >= 0)
-		add_fact(meta, i, r);
+		meta_add_fact(meta, i, r);
 }
 
-static void copy_fact(struct kdbus_meta *meta, unsigned int i,
-		      const struct kdbus_meta *old)
+static void meta_copy_fact(struct kdbus_meta *meta, unsigned int i,
+			   const struct kdbus_meta *old)
 {
 	if (!old->len[i])
 		return;
 
 	meta->at[i] = meta->size;
 	meta->len[i] = old->len[i];
-	memcpy((void *)meta->data + meta->size, fact_item(old, i), old->len[i]);
+	memcpy((void *)meta->data + meta->size, meta_fact_item(old, i), old->len[i]);
 	meta->size += old->len[i];
 }
 
-static size_t fact_max(unsigned int i)
+static size_t meta_fact_max(unsigned int i)
 {
 	return kdbus_facts[i].max ?: kdbus_facts[i].bound();
 }
 
 /* bytes for everything, as far as one can say */
-static size_t data_max(u64 gather, u64 copy, const struct kdbus_meta *old)
+static size_t meta_data_max(u64 gather, u64 copy, const struct kdbus_meta *old)
 {
 	size_t size = 0;
 	unsigned int i;
 
 	for (i = 0; i < KDBUS_FACTS; i++) {
 		if (gather & kdbus_facts[i].attach)
-			size += KDBUS_ITEM_PADDED(fact_max(i));
+			size += KDBUS_ITEM_PADDED(meta_fact_max(i));
 		else if (copy & kdbus_facts[i].attach)
 			size += old->len[i];
 	}
@@ -123,50 +124,50 @@ static size_t data_max(u64 gather, u64 copy, const struct kdbus_meta *old)
 	return size;
 }
 
-static void fill(struct kdbus_meta *meta, u64 gather, u64 copy,
-		 const struct kdbus_meta *old)
+static void meta_fill(struct kdbus_meta *meta, u64 gather, u64 copy,
+		      const struct kdbus_meta *old)
 {
 	unsigned int i;
 
 	meta->have = gather | copy;
 	for (i = 0; i < KDBUS_FACTS; i++) {
 		if (gather & kdbus_facts[i].attach)
-			gather_fact(meta, i, fact_max(i));
+			meta_collect_fact(meta, i, meta_fact_max(i));
 		else if (copy & kdbus_facts[i].attach)
-			copy_fact(meta, i, old);
+			meta_copy_fact(meta, i, old);
 	}
 }
 
 /*
  * Where facts are put together there must be room for the longest paths. One such
- * place is kept, as making it takes longer than filling it; who comes while it is
- * in use, maybe for long, has to make its own.
+ * place is kept, as making it takes longer than filling it. A task that comes while
+ * it is in use, maybe for long, has to make its own.
  */
 #define KDBUS_DRAFT_SIZE	SZ_32K
 
-static void *kdbus_draft;	/* constant */
-static void *kdbus_draft_free;	/* the same, or NULL while it is in use */
+static void *meta_scratch;	/* constant */
+static void *meta_scratch_free;	/* the same, or NULL while it is in use */
 
-static void *draft_get(size_t size)
+static void *meta_scratch_get(size_t size)
 {
 	void *draft = NULL;
 
 	if (size <= KDBUS_DRAFT_SIZE)
-		draft = xchg(&kdbus_draft_free, NULL);
+		draft = xchg(&meta_scratch_free, NULL);
 	return draft ?: kvmalloc(size, KDBUS_GFP_CALLER);
 }
 
-static void draft_put(void *draft)
+static void meta_scratch_put(void *draft)
 {
-	if (draft == kdbus_draft)
-		/* pairs with draft_get() */
-		smp_store_release(&kdbus_draft_free, draft);
+	if (draft == meta_scratch)
+		/* pairs with meta_scratch_get() */
+		smp_store_release(&meta_scratch_free, draft);
 	else
 		kvfree(draft);
 }
 
 /* most facts are much shorter than they might be */
-static struct kdbus_meta *copy_of(const struct kdbus_meta *meta)
+static struct kdbus_meta *meta_copy(const struct kdbus_meta *meta)
 {
 	size_t size = sizeof(*meta) + meta->size;
 	struct kdbus_meta *copy;
@@ -177,19 +178,19 @@ static struct kdbus_meta *copy_of(const struct kdbus_meta *meta)
 	return copy;
 }
 
-static void own_refs(struct kdbus_meta *meta)
+static void meta_own_refs(struct kdbus_meta *meta)
 {
 	kref_init(&meta->kref);
 	meta->pid_ns = get_pid_ns(task_active_pid_ns(current));
 }
 
-/* keys of what is copied are still right, or it would not be */
-static struct kdbus_meta *gather_new(u64 gather, u64 copy,
-				     const struct kdbus_meta *old)
+/* what is copied was found to be still valid, so old->key describes it */
+static struct kdbus_meta *meta_collect_new(u64 gather, u64 copy,
+					   const struct kdbus_meta *old)
 {
 	struct kdbus_meta *draft, *meta;
 
-	draft = draft_get(sizeof(*draft) + data_max(gather, copy, old));
+	draft = meta_scratch_get(sizeof(*draft) + meta_data_max(gather, copy, old));
 	if (!draft)
 		return ERR_PTR(-ENOMEM);
 
@@ -197,14 +198,14 @@ static struct kdbus_meta *gather_new(u64 gather, u64 copy,
 	if (copy)
 		draft->key = old->key;
 	kdbus_fact_key_init(&draft->key);
-	fill(draft, gather, copy, old);
+	meta_fill(draft, gather, copy, old);
 
-	meta = copy_of(draft);
+	meta = meta_copy(draft);
 	if (meta)
-		own_refs(meta);
+		meta_own_refs(meta);
 	else
 		kdbus_fact_key_exit(&draft->key);
-	draft_put(draft);
+	meta_scratch_put(draft);
 
 	return meta ?: ERR_PTR(-ENOMEM);
 }
@@ -228,29 +229,29 @@ struct kdbus_meta *kdbus_meta_new(u64 want, struct kdbus_meta *old)
 	u64 holds, copy = 0;
 
 	want &= KDBUS_META_TASK;
-	holds = old ? still_true(old, want) : 0;
+	holds = old ? meta_still_valid(old, want) : 0;
 	if (old && holds == want)
 		return kdbus_meta_get(old);
 
-	/* somebody may ask for the others again */
+	/* the others may be asked for again */
 	if (old)
-		copy = holds | still_true(old, ~want);
-	return gather_new(want & ~holds, copy, old);
+		copy = holds | meta_still_valid(old, ~want);
+	return meta_collect_new(want & ~holds, copy, old);
 }
 
-static void add_claim(struct kdbus_meta *meta, unsigned int i,
-		      const struct kdbus_item *claim)
+static void meta_add_claim(struct kdbus_meta *meta, unsigned int i,
+			   const struct kdbus_item *claim)
 {
 	struct kdbus_item *item = (void *)meta->data + meta->size;
 	size_t size = kdbus_item_payload(claim);
 
 	memcpy(item->data, claim->data, size);
-	add_fact(meta, i, size);
+	meta_add_fact(meta, i, size);
 	meta->have |= kdbus_facts[i].attach;
 }
 
 /**
- * kdbus_meta_new_fake() - make facts of what somebody claims
+ * kdbus_meta_new_fake() - make facts of claimed credentials
  * @creds:	KDBUS_ITEM_CREDS, or NULL
  * @label:	KDBUS_ITEM_SECLABEL, or NULL
  *
@@ -273,13 +274,14 @@ struct kdbus_meta *kdbus_meta_new_fake(const struct kdbus_item *creds,
 	if (!meta)
 		return ERR_PTR(-ENOMEM);
 
+	meta->claimed = true;
 	kdbus_fact_key_init(&meta->key);
-	own_refs(meta);
+	meta_own_refs(meta);
 	for (i = 0; i < KDBUS_FACTS; i++) {
 		if (creds && kdbus_facts[i].type == KDBUS_ITEM_CREDS)
-			add_claim(meta, i, creds);
+			meta_add_claim(meta, i, creds);
 		if (label && kdbus_facts[i].type == KDBUS_ITEM_SECLABEL)
-			add_claim(meta, i, label);
+			meta_add_claim(meta, i, label);
 	}
 
 	return meta;
@@ -380,30 +382,51 @@ size_t kdbus_meta_size(const struct kdbus_meta *meta, u64 want)
 	return size;
 }
 
+static void meta_write_creds(const struct kdbus_item *item, s64 ahead,
+			     struct kdbus_cursor *w)
+{
+	struct kdbus_creds creds = item->creds;
+
+	creds.starttime = kdbus_clock_shift(creds.starttime, ahead);
+	kdbus_cursor_add_item(w, KDBUS_ITEM_CREDS, &creds, sizeof(creds));
+}
+
+static void meta_write_fact(const struct kdbus_meta *meta, unsigned int i,
+			    s64 ahead, struct kdbus_cursor *w)
+{
+	const struct kdbus_item *item = meta_fact_item(meta, i);
+
+	if (ahead && item->type == KDBUS_ITEM_CREDS && !meta->claimed)
+		meta_write_creds(item, ahead, w);
+	else
+		kdbus_cursor_add(w, item, meta->len[i]);
+}
+
 /**
  * kdbus_meta_write() - write facts as items
  * @meta:	The facts, or NULL for none
  * @want:	Which of them: KDBUS_ATTACH_* flags
+ * @ahead:	How far the clock of the reader is ahead, see meta.h
  * @w:		Where to
  *
  * Context: Any.
  */
-void kdbus_meta_write(const struct kdbus_meta *meta, u64 want,
-		      struct kdbus_writer *w)
+void kdbus_meta_write(const struct kdbus_meta *meta, u64 want, s64 ahead,
+		      struct kdbus_cursor *w)
 {
 	unsigned int i;
 
 	if (!meta)
 		return;
-	if (!(meta->have & ~want)) {
-		kdbus_writer_add(w, meta->data, meta->size);
+	if (!(meta->have & ~want) && !ahead) {
+		kdbus_cursor_add(w, meta->data, meta->size);
 		return;
 	}
 
 	want &= meta->have;
 	for (i = 0; i < KDBUS_FACTS && want; i++) {
 		if (want & kdbus_facts[i].attach && meta->len[i])
-			kdbus_writer_add(w, fact_item(meta, i), meta->len[i]);
+			meta_write_fact(meta, i, ahead, w);
 		want &= ~kdbus_facts[i].attach;
 	}
 }
@@ -417,9 +440,9 @@ void kdbus_meta_write(const struct kdbus_meta *meta, u64 want,
  */
 int kdbus_meta_module_init(void)
 {
-	kdbus_draft = kmalloc(KDBUS_DRAFT_SIZE, GFP_KERNEL);
-	kdbus_draft_free = kdbus_draft;
-	return kdbus_draft ? 0 : -ENOMEM;
+	meta_scratch = kmalloc(KDBUS_DRAFT_SIZE, GFP_KERNEL);
+	meta_scratch_free = meta_scratch;
+	return meta_scratch ? 0 : -ENOMEM;
 }
 
 /**
@@ -429,5 +452,5 @@ int kdbus_meta_module_init(void)
  */
 void kdbus_meta_module_exit(void)
 {
-	kfree(kdbus_draft);
+	kfree(meta_scratch);
 }

@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/err.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "chardev.h"
 #include "node.h"
+
+/* constant while there are nodes */
+static const struct kdbus_front_door *node_front_door;
+
+/**
+ * kdbus_node_set_front_door() - say how nodes are seen in the file system
+ * @door:	The operations for that
+ *
+ * Context: Any; there are no nodes yet.
+ */
+void kdbus_node_set_front_door(const struct kdbus_front_door *door)
+{
+	node_front_door = door;
+}
 
 /**
  * kdbus_node_init() - initialise the node in a new object
@@ -32,6 +46,7 @@ int kdbus_node_init(struct kdbus_node *node, enum kdbus_node_type type,
 	mutex_init(&node->lock);
 	node->state = KDBUS_NODE_ALIVE;
 	INIT_LIST_HEAD(&node->children);
+	node->names = RB_ROOT;
 	INIT_LIST_HEAD(&node->entry);
 	init_waitqueue_head(&node->dead);
 
@@ -78,18 +93,44 @@ void kdbus_node_put(struct kdbus_node *node)
 	}
 }
 
-static bool has_child(const struct kdbus_node *parent,
-		      const struct kdbus_node *like)
+/* Out of line, so that the test ep-limit/cost_of_one_more can count the calls. */
+static noinline __noclone int node_compare(struct rb_node *node,
+					   const struct rb_node *other)
 {
-	const struct kdbus_node *pos;
+	const struct kdbus_node *a = rb_entry(node, struct kdbus_node, named);
+	const struct kdbus_node *b = rb_entry(other, struct kdbus_node, named);
 
+	if (a->type != b->type)
+		return a->type < b->type ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+/* take a name, unless another child of this type has it */
+static int node_insert_locked(struct kdbus_node *parent,
+			      struct kdbus_node *node)
+{
 	lockdep_assert_held(&parent->lock);
 
-	list_for_each_entry(pos, &parent->children, entry)
-		if (pos->type == like->type && !strcmp(pos->name, like->name))
-			return true;
+	if (rb_find_add(&node->named, &parent->names, node_compare))
+		return -EEXIST;
+	/* domains go before buses when the parent dies */
+	if (node->type == KDBUS_NODE_DOMAIN)
+		list_add(&node->entry, &parent->children);
+	else
+		list_add_tail(&node->entry, &parent->children);
+	return 0;
+}
 
-	return false;
+static void node_remove_locked(struct kdbus_node *parent,
+			       struct kdbus_node *node)
+{
+	lockdep_assert_held(&parent->lock);
+
+	/* one that was refused is in neither */
+	if (list_empty(&node->entry))
+		return;
+	list_del_init(&node->entry);
+	rb_erase(&node->named, &parent->names);
 }
 
 /**
@@ -107,18 +148,11 @@ static bool has_child(const struct kdbus_node *parent,
 int kdbus_node_link(struct kdbus_node *node)
 {
 	struct kdbus_node *parent = node->parent;
-	int r = 0;
+	int r = -ESHUTDOWN;
 
 	mutex_lock(&parent->lock);
-	if (parent->state != KDBUS_NODE_ALIVE)
-		r = -ESHUTDOWN;
-	else if (has_child(parent, node))
-		r = -EEXIST;
-	else if (node->type == KDBUS_NODE_DOMAIN)
-		/* domains go before buses when the parent dies */
-		list_add(&node->entry, &parent->children);
-	else
-		list_add_tail(&node->entry, &parent->children);
+	if (parent->state == KDBUS_NODE_ALIVE)
+		r = node_insert_locked(parent, node);
 	mutex_unlock(&parent->lock);
 
 	return r;
@@ -140,27 +174,38 @@ int kdbus_node_link(struct kdbus_node *node)
 int kdbus_node_publish(struct kdbus_node *node, const char *path, umode_t mode,
 		       kuid_t uid, kgid_t gid)
 {
-	struct kdbus_chardev *chardev;
+	void *shown;
 	int r = 0;
 
 	mutex_lock(&node->lock);
 	if (node->state != KDBUS_NODE_ALIVE) {
 		r = -ESHUTDOWN;
 	} else {
-		chardev = kdbus_chardev_add(node, path, mode, uid, gid);
-		if (IS_ERR(chardev))
-			r = PTR_ERR(chardev);
+		shown = node_front_door->publish(node, path, mode, uid, gid);
+		if (IS_ERR(shown))
+			r = PTR_ERR(shown);
 		else
-			node->chardev = chardev;
+			node->shown = shown;
 	}
 	mutex_unlock(&node->lock);
 
 	return r;
 }
 
+/**
+ * kdbus_node_find() - which node is being opened
+ * @inode:	Inode of what stands for it in the file system
+ *
+ * Return: The node, with a reference, or NULL if there is none any more.
+ */
+struct kdbus_node *kdbus_node_find(const struct inode *inode)
+{
+	return node_front_door->find(inode);
+}
+
 /*
  * First half of the end. Returns false if the node is dead: it was before, or
- * somebody else was at it and is done.
+ * another thread was at it and is done.
  */
 static bool node_stop(struct kdbus_node *node)
 {
@@ -170,9 +215,9 @@ static bool node_stop(struct kdbus_node *node)
 	if (node->state == KDBUS_NODE_ALIVE) {
 		WRITE_ONCE(node->state, KDBUS_NODE_DYING);
 		node->killer = current;
-		if (node->chardev)
-			kdbus_chardev_del(node->chardev);
-		node->chardev = NULL;
+		if (node->shown)
+			node_front_door->unpublish(node->shown);
+		node->shown = NULL;
 	}
 	mine = node->state == KDBUS_NODE_DYING && node->killer == current;
 	mutex_unlock(&node->lock);
@@ -191,7 +236,7 @@ static void node_finish(struct kdbus_node *node)
 
 	if (node->parent) {
 		mutex_lock(&node->parent->lock);
-		list_del_init(&node->entry);
+		node_remove_locked(node->parent, node);
 		mutex_unlock(&node->parent->lock);
 	}
 
@@ -220,7 +265,7 @@ static struct kdbus_node *node_first_child(struct kdbus_node *node)
  * kdbus_node_kill() - take a node and all below it out of service
  * @top:	The node
  *
- * Returns when that is done, whoever did it. Documentation/kdbus.txt,
+ * Returns when that is done, by any thread. Documentation/kdbus.txt,
  * section 3.3.
  *
  * Context: May sleep, and waits for commands running on connections below.

@@ -14,24 +14,25 @@
  * node is marked so that nothing can be added to it any more and loses its
  * device node; then, from the bottom up, each is drained by its type and taken
  * off its parent. When kdbus_node_kill() returns, all of this has happened,
- * even if another thread did the work. References only keep the memory: whoever
- * holds one may look at a dead node but finds nothing alive in it.
+ * even if another thread did the work. References only keep the memory: through
+ * one a dead node may be looked at, and nothing in it is alive.
  *
  * A node owns a reference to its parent. The parent knows its children only as
  * long as they are linked and holds no reference to them.
  *
- * Locks: @lock of a node guards its @children and its @state, and is held while
+ * Locks: @lock of a node guards its @children, @names and @state, and is held while
  * its device node comes or goes. Locks of two nodes are never held at once.
  */
 
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/rbtree.h>
 #include <linux/types.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
 
-struct kdbus_chardev;
+struct inode;
 struct kdbus_node;
 struct task_struct;
 
@@ -52,6 +53,20 @@ struct kdbus_node_ops {
 	void (*release)(struct kdbus_node *node);
 };
 
+/**
+ * struct kdbus_front_door - how nodes are seen in the file system
+ * @publish:	Show a node at @path; ``node->lock`` is held; returns what it made
+ *		for that, or an error pointer
+ * @unpublish:	Undo that; ``node->lock`` is held
+ * @find:	Which node is being opened; with a reference, NULL if it has gone
+ */
+struct kdbus_front_door {
+	void *(*publish)(struct kdbus_node *node, const char *path,
+			 umode_t mode, kuid_t uid, kgid_t gid);
+	void (*unpublish)(void *shown);
+	struct kdbus_node *(*find)(const struct inode *inode);
+};
+
 enum kdbus_node_state {
 	KDBUS_NODE_ALIVE,
 	KDBUS_NODE_DYING,
@@ -66,13 +81,16 @@ enum kdbus_node_state {
  * @parent:	What it belongs to, with a reference, constant; NULL for the
  *		initial domain
  * @name:	Its name, constant
- * @lock:	Guards the rest, but for @entry, which @parent->lock guards
+ * @lock:	Guards the rest, but for @entry and @named, which @parent->lock
+ *		guards
  * @state:	Where in its life it is
  * @killer:	The task that takes it down
- * @children:	Nodes below it
+ * @children:	Nodes below it, in the order in which they end
+ * @names:	The same nodes by type and name
  * @entry:	Its place among the children of @parent, empty if not linked
+ * @named:	The same among the names of @parent
  * @dead:	Woken when the node is dead
- * @chardev:	Its device node, or NULL
+ * @shown:	What the front door made for it, or NULL
  */
 struct kdbus_node {
 	struct kref kref;
@@ -81,13 +99,15 @@ struct kdbus_node {
 	struct kdbus_node *parent;
 	char *name;
 
-	struct mutex lock;	/* children, state, device node */
+	struct mutex lock;	/* children, state, @shown */
 	enum kdbus_node_state state;
 	struct task_struct *killer;
 	struct list_head children;
+	struct rb_root names;
 	struct list_head entry;
+	struct rb_node named;
 	wait_queue_head_t dead;
-	struct kdbus_chardev *chardev;
+	void *shown;
 };
 
 /**
@@ -109,6 +129,8 @@ void kdbus_node_put(struct kdbus_node *node);
 int kdbus_node_link(struct kdbus_node *node);
 int kdbus_node_publish(struct kdbus_node *node, const char *path, umode_t mode,
 		       kuid_t uid, kgid_t gid);
+struct kdbus_node *kdbus_node_find(const struct inode *inode);
 void kdbus_node_kill(struct kdbus_node *node);
+void kdbus_node_set_front_door(const struct kdbus_front_door *door);
 
 #endif

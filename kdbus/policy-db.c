@@ -5,11 +5,10 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 
-#include "ident.h"
 #include "item.h"
 #include "memcg.h"
-#include "name-set.h"
-#include "policy-db.h"
+#include "names.h"
+#include "policy.h"
 
 /**
  * struct access - one grant
@@ -28,7 +27,7 @@ struct access {
 };
 
 /**
- * struct kdbus_policy_entry - what is granted about a name
+ * struct kdbus_policy_rule - what is granted about a name
  * @rcu:	To free it
  * @owner:	Whose entry it is
  * @wildcard:	It is about names of one element more
@@ -37,7 +36,7 @@ struct access {
  * @n:		How many grants there are
  * @access:	The grants; @name is behind them
  */
-struct kdbus_policy_entry {
+struct kdbus_policy_rule {
 	struct rcu_head rcu;
 	const void *owner;
 	bool wildcard;
@@ -56,7 +55,7 @@ struct kdbus_policy_entry {
 struct kdbus_policy_table {
 	struct rcu_head rcu;
 	unsigned int n;
-	struct kdbus_policy_entry *entries[];
+	struct kdbus_policy_rule *entries[];
 };
 
 /* what entries are sorted by */
@@ -66,8 +65,8 @@ struct policy_key {
 	bool wildcard;
 };
 
-static int compare(const struct kdbus_policy_entry *entry,
-		   const struct policy_key *key)
+static int policy_compare(const struct kdbus_policy_rule *entry,
+			  const struct policy_key *key)
 {
 	int r;
 
@@ -79,29 +78,29 @@ static int compare(const struct kdbus_policy_entry *entry,
 	return entry->wildcard - key->wildcard;
 }
 
-static int compare_entries(const struct kdbus_policy_entry *a,
-			   const struct kdbus_policy_entry *b)
+static int policy_compare_rules(const struct kdbus_policy_rule *a,
+				const struct kdbus_policy_rule *b)
 {
 	const struct policy_key key = { b->name, b->len, b->wildcard };
 
-	return compare(a, &key);
+	return policy_compare(a, &key);
 }
 
-static int compare_for_sort(const void *a, const void *b)
+static int policy_compare_for_sort(const void *a, const void *b)
 {
-	return compare_entries(*(struct kdbus_policy_entry **)a,
-			       *(struct kdbus_policy_entry **)b);
+	return policy_compare_rules(*(struct kdbus_policy_rule **)a,
+			       *(struct kdbus_policy_rule **)b);
 }
 
-static const struct kdbus_policy_entry *
-find(const struct kdbus_policy_table *table, const struct policy_key *key)
+static const struct kdbus_policy_rule *
+policy_find(const struct kdbus_policy_table *table, const struct policy_key *key)
 {
 	unsigned int low = 0, high = table->n, mid;
 	int r;
 
 	while (low < high) {
 		mid = low + (high - low) / 2;
-		r = compare(table->entries[mid], key);
+		r = policy_compare(table->entries[mid], key);
 		if (r == 0)
 			return table->entries[mid];
 		if (r < 0)
@@ -114,22 +113,22 @@ find(const struct kdbus_policy_table *table, const struct policy_key *key)
 }
 
 /* what decides about a name */
-static const struct kdbus_policy_entry *
-lookup(const struct kdbus_policy_table *table, const char *name)
+static const struct kdbus_policy_rule *
+policy_lookup(const struct kdbus_policy_table *table, const char *name)
 {
 	struct policy_key key = { .name = name, .len = strlen(name) };
-	const struct kdbus_policy_entry *entry;
+	const struct kdbus_policy_rule *entry;
 
-	entry = find(table, &key);
+	entry = policy_find(table, &key);
 	if (entry)
 		return entry;
 
 	key.len = strrchr(name, '.') - name;
 	key.wildcard = true;
-	return find(table, &key);
+	return policy_find(table, &key);
 }
 
-static int compare_gid(const void *key, const void *gid)
+static int policy_compare_gid(const void *key, const void *gid)
 {
 	kgid_t a = *(const kgid_t *)key, b = *(const kgid_t *)gid;
 
@@ -138,38 +137,38 @@ static int compare_gid(const void *key, const void *gid)
 	return gid_lt(a, b) ? -1 : 1;
 }
 
-static bool is_member(const struct cred *cred, kgid_t gid)
+static bool policy_is_member(const struct cred *cred, kgid_t gid)
 {
 	const struct group_info *groups = cred->group_info;
 
 	/* the kernel keeps them sorted */
 	return gid_eq(cred->gid, gid) ||
 	       bsearch(&gid, groups->gid, groups->ngroups, sizeof(gid),
-		       compare_gid);
+		       policy_compare_gid);
 }
 
-static bool is_subject(const struct access *access, const struct cred *cred)
+static bool policy_is_subject(const struct access *access, const struct cred *cred)
 {
 	switch (access->type) {
 	case KDBUS_POLICY_ACCESS_USER:
 		return uid_eq(access->uid, cred->uid);
 	case KDBUS_POLICY_ACCESS_GROUP:
-		return is_member(cred, access->gid);
+		return policy_is_member(cred, access->gid);
 	default:
 		return true;
 	}
 }
 
-static bool grants(const struct kdbus_policy_table *table,
-		   const struct cred *cred, const char *name, u64 level)
+static bool policy_grants(const struct kdbus_policy_table *table,
+			  const struct cred *cred, const char *name, u64 level)
 {
-	const struct kdbus_policy_entry *entry;
+	const struct kdbus_policy_rule *entry;
 	unsigned int i;
 
-	entry = table ? lookup(table, name) : NULL;
+	entry = table ? policy_lookup(table, name) : NULL;
 	for (i = 0; entry && i < entry->n; i++)
 		if (entry->access[i].level >= level &&
-		    is_subject(&entry->access[i], cred))
+		    policy_is_subject(&entry->access[i], cred))
 			return true;
 
 	return false;
@@ -178,7 +177,7 @@ static bool grants(const struct kdbus_policy_table *table,
 /**
  * kdbus_policy_db_grants() - ask a database about a name
  * @db:		The database
- * @cred:	Who wants to do something: real uid, real gid and groups count
+ * @cred:	The subject: its real uid, real gid and groups count
  * @name:	With which name
  * @level:	What: KDBUS_POLICY_*
  *
@@ -195,7 +194,7 @@ bool kdbus_policy_db_grants(const struct kdbus_policy_db *db,
 	bool r;
 
 	rcu_read_lock();
-	r = grants(rcu_dereference(db->table), cred, name, level);
+	r = policy_grants(rcu_dereference(db->table), cred, name, level);
 	rcu_read_unlock();
 
 	return r;
@@ -204,7 +203,7 @@ bool kdbus_policy_db_grants(const struct kdbus_policy_db *db,
 /**
  * kdbus_policy_db_grants_any() - ask about several names
  * @db:		The database
- * @cred:	Who wants to do something
+ * @cred:	The subject
  * @set:	With one of which names; NULL for none
  * @level:	What: KDBUS_POLICY_*
  *
@@ -223,7 +222,7 @@ bool kdbus_policy_db_grants_any(const struct kdbus_policy_db *db,
 	rcu_read_lock();
 	table = rcu_dereference(db->table);
 	kdbus_name_set_foreach(item, set) {
-		r = grants(table, cred, item->name.name, level);
+		r = policy_grants(table, cred, item->name.name, level);
 		if (r)
 			break;
 	}
@@ -232,8 +231,8 @@ bool kdbus_policy_db_grants_any(const struct kdbus_policy_db *db,
 	return r;
 }
 
-static int parse_access(struct access *access,
-			const struct kdbus_policy_access *from)
+static int policy_parse_access(struct access *access,
+			       const struct kdbus_policy_access *from)
 {
 	if (from->access > KDBUS_POLICY_OWN)
 		return -EINVAL;
@@ -258,7 +257,7 @@ static int parse_access(struct access *access,
 }
 
 /* how many grants follow a name, up to the next one */
-static unsigned int count_access(const struct kdbus_item *name, const void *end)
+static unsigned int policy_count_access(const struct kdbus_item *name, const void *end)
 {
 	const struct kdbus_item *item = kdbus_item_next(name);
 	unsigned int n = 0;
@@ -271,9 +270,9 @@ static unsigned int count_access(const struct kdbus_item *name, const void *end)
 }
 
 /* an entry with room for its grants */
-static struct kdbus_policy_entry *entry_new(const char *name, unsigned int n)
+static struct kdbus_policy_rule *policy_rule_new(const char *name, unsigned int n)
 {
-	struct kdbus_policy_entry *entry;
+	struct kdbus_policy_rule *entry;
 	size_t len = strlen(name);
 
 	entry = kvzalloc(struct_size(entry, access, n) + len + 1,
@@ -288,12 +287,12 @@ static struct kdbus_policy_entry *entry_new(const char *name, unsigned int n)
 	return entry;
 }
 
-static int add_name(struct kdbus_policy_upload *upload, const char *name,
-		    unsigned int n_access)
+static int policy_add_name(struct kdbus_policy_upload *upload, const char *name,
+			   unsigned int n_access)
 {
-	struct kdbus_policy_entry *entry;
+	struct kdbus_policy_rule *entry;
 
-	entry = entry_new(name, n_access);
+	entry = policy_rule_new(name, n_access);
 	if (!entry)
 		return -ENOMEM;
 
@@ -301,32 +300,32 @@ static int add_name(struct kdbus_policy_upload *upload, const char *name,
 	return 0;
 }
 
-static int add_access(struct kdbus_policy_upload *upload,
-		      const struct kdbus_policy_access *access)
+static int policy_add_access(struct kdbus_policy_upload *upload,
+			     const struct kdbus_policy_access *access)
 {
-	struct kdbus_policy_entry *entry;
+	struct kdbus_policy_rule *entry;
 	int r;
 
 	if (!upload->n)
 		return -EINVAL;
 
 	entry = upload->entries[upload->n - 1];
-	r = parse_access(&entry->access[entry->n], access);
+	r = policy_parse_access(&entry->access[entry->n], access);
 	if (r == 0)
 		entry->n++;
 	return r;
 }
 
-static int add_items(struct kdbus_policy_upload *upload,
-		     const struct kdbus_item *items, size_t len,
-		     unsigned int max_names, bool allow_wildcard)
+static int policy_add_items(struct kdbus_policy_upload *upload,
+			    const struct kdbus_item *items, size_t len,
+			    unsigned int max_names, bool allow_wildcard)
 {
 	const struct kdbus_item *item;
 	int r = 0;
 
 	kdbus_items_foreach(item, items, len) {
 		if (item->type == KDBUS_ITEM_POLICY_ACCESS)
-			r = add_access(upload, &item->policy_access);
+			r = policy_add_access(upload, &item->policy_access);
 		if (r < 0)
 			return r;
 		if (item->type != KDBUS_ITEM_NAME)
@@ -336,8 +335,8 @@ static int add_items(struct kdbus_policy_upload *upload,
 			return -E2BIG;
 		if (!kdbus_name_is_valid(item->str, allow_wildcard))
 			return -EINVAL;
-		r = add_name(upload, item->str,
-			     count_access(item, (const void *)items + len));
+		r = policy_add_name(upload, item->str,
+				    policy_count_access(item, (const void *)items + len));
 		if (r < 0)
 			return r;
 	}
@@ -345,7 +344,7 @@ static int add_items(struct kdbus_policy_upload *upload,
 	return 0;
 }
 
-static unsigned int count_names(const struct kdbus_item *items, size_t len)
+static unsigned int policy_count_names(const struct kdbus_item *items, size_t len)
 {
 	const struct kdbus_item *item;
 	unsigned int n = 0;
@@ -379,13 +378,13 @@ int kdbus_policy_upload_init(struct kdbus_policy_upload *upload,
 	int r;
 
 	upload->n = 0;
-	upload->entries = kvcalloc(count_names(items, len) + 1,
+	upload->entries = kvcalloc(policy_count_names(items, len) + 1,
 				   sizeof(*upload->entries),
 				   KDBUS_GFP_CALLER);
 	if (!upload->entries)
 		return -ENOMEM;
 
-	r = add_items(upload, items, len, max_names, allow_wildcard);
+	r = policy_add_items(upload, items, len, max_names, allow_wildcard);
 	if (r < 0)
 		kdbus_policy_upload_release(upload);
 	return r;
@@ -415,18 +414,18 @@ void kdbus_policy_db_init(struct kdbus_policy_db *db)
 	RCU_INIT_POINTER(db->table, NULL);
 }
 
-static struct kdbus_policy_table *locked_table(const struct kdbus_policy_db *db)
+static struct kdbus_policy_table *policy_table_locked(const struct kdbus_policy_db *db)
 {
 	return rcu_dereference_protected(db->table,
 					 lockdep_is_held(&db->lock));
 }
 
 /* two entries for the same names are one too many */
-static int append(struct kdbus_policy_table *table,
-		  struct kdbus_policy_entry *entry)
+static int policy_append(struct kdbus_policy_table *table,
+			 struct kdbus_policy_rule *entry)
 {
 	if (table->n &&
-	    !compare_entries(table->entries[table->n - 1], entry))
+	    !policy_compare_rules(table->entries[table->n - 1], entry))
 		return -EEXIST;
 
 	table->entries[table->n++] = entry;
@@ -434,12 +433,12 @@ static int append(struct kdbus_policy_table *table,
 }
 
 /* both lists are sorted; entries of @owner in the old one are left out */
-static int merge(struct kdbus_policy_table *table,
-		 const struct kdbus_policy_table *old, const void *owner,
-		 const struct kdbus_policy_upload *upload)
+static int policy_merge(struct kdbus_policy_table *table,
+			const struct kdbus_policy_table *old, const void *owner,
+			const struct kdbus_policy_upload *upload)
 {
 	unsigned int i = 0, j = 0, n_old = old ? old->n : 0;
-	struct kdbus_policy_entry *next;
+	struct kdbus_policy_rule *next;
 	int r = 0;
 
 	while (r == 0 && (i < n_old || j < upload->n)) {
@@ -448,19 +447,19 @@ static int merge(struct kdbus_policy_table *table,
 			continue;
 		}
 		if (j == upload->n ||
-		    (i < n_old && compare_entries(old->entries[i],
-						  upload->entries[j]) <= 0))
+		    (i < n_old && policy_compare_rules(old->entries[i],
+						       upload->entries[j]) <= 0))
 			next = old->entries[i++];
 		else
 			next = upload->entries[j++];
-		r = append(table, next);
+		r = policy_append(table, next);
 	}
 
 	return r;
 }
 
-static void replace(struct kdbus_policy_db *db, const void *owner,
-		    struct kdbus_policy_table *table)
+static void policy_replace(struct kdbus_policy_db *db, const void *owner,
+			   struct kdbus_policy_table *table)
 {
 	struct kdbus_policy_table *old;
 	unsigned int i;
@@ -473,21 +472,16 @@ static void replace(struct kdbus_policy_db *db, const void *owner,
 		kvfree_rcu(old, rcu);
 }
 
-static int set(struct kdbus_policy_db *db, const void *owner,
-	       const struct kdbus_policy_upload *upload, gfp_t gfp)
+/* @table has room for what is there and for @upload; taken or freed */
+static int policy_set_locked(struct kdbus_policy_db *db, const void *owner,
+			     const struct kdbus_policy_upload *upload,
+			     struct kdbus_policy_table *table)
 {
-	struct kdbus_policy_table *old = locked_table(db), *table;
-	unsigned int n = upload->n + (old ? old->n : 0);
 	int r;
 
-	if (!n)
-		return 0;
+	lockdep_assert_held(&db->lock);
 
-	table = kvzalloc(struct_size(table, entries, n), gfp);
-	if (!table)
-		return -ENOMEM;
-
-	r = merge(table, old, owner, upload);
+	r = policy_merge(table, policy_table_locked(db), owner, upload);
 	if (r < 0) {
 		kvfree(table);
 		return r;
@@ -497,8 +491,55 @@ static int set(struct kdbus_policy_db *db, const void *owner,
 		kvfree(table);
 		table = NULL;
 	}
-	replace(db, owner, table);
+	policy_replace(db, owner, table);
 	return 0;
+}
+
+static unsigned int policy_count(const struct kdbus_policy_db *db)
+{
+	const struct kdbus_policy_table *table;
+	unsigned int n;
+
+	rcu_read_lock();
+	table = rcu_dereference(db->table);
+	n = table ? table->n : 0;
+	rcu_read_unlock();
+
+	return n;
+}
+
+static bool policy_has_grown(const struct kdbus_policy_db *db, unsigned int n)
+{
+	const struct kdbus_policy_table *table = policy_table_locked(db);
+
+	return table && table->n > n;
+}
+
+/* memory may have to be reclaimed, so not while others wait for db->lock */
+static int policy_set(struct kdbus_policy_db *db, const void *owner,
+		      const struct kdbus_policy_upload *upload, gfp_t gfp)
+{
+	struct kdbus_policy_table *table;
+	unsigned int n;
+	int r;
+
+	for (;;) {
+		n = policy_count(db);
+		table = kvzalloc(struct_size(table, entries, n + upload->n),
+				 gfp);
+		if (!table)
+			return -ENOMEM;
+
+		mutex_lock(&db->lock);
+		if (!policy_has_grown(db, n))
+			break;
+		mutex_unlock(&db->lock);
+		kvfree(table);
+	}
+
+	r = policy_set_locked(db, owner, upload, table);
+	mutex_unlock(&db->lock);
+	return r;
 }
 
 /**
@@ -519,14 +560,11 @@ int kdbus_policy_db_set(struct kdbus_policy_db *db, const void *owner,
 	int r;
 
 	sort(upload->entries, upload->n, sizeof(*upload->entries),
-	     compare_for_sort, NULL);
+	     policy_compare_for_sort, NULL);
 	for (i = 0; i < upload->n; i++)
 		upload->entries[i]->owner = owner;
 
-	mutex_lock(&db->lock);
-	r = set(db, owner, upload, KDBUS_GFP_CALLER);
-	mutex_unlock(&db->lock);
-
+	r = policy_set(db, owner, upload, KDBUS_GFP_CALLER);
 	if (r == 0)
 		upload->n = 0;
 	return r;
@@ -543,10 +581,8 @@ void kdbus_policy_db_remove(struct kdbus_policy_db *db, const void *owner)
 {
 	const struct kdbus_policy_upload none = {};
 
-	mutex_lock(&db->lock);
 	/* there is no way to refuse this */
-	set(db, owner, &none, GFP_KERNEL | __GFP_NOFAIL);
-	mutex_unlock(&db->lock);
+	policy_set(db, owner, &none, GFP_KERNEL | __GFP_NOFAIL);
 }
 
 /**

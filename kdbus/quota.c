@@ -3,14 +3,15 @@
 #include <linux/slab.h>
 
 #include "limits.h"
-#include "pool.h"
+#include "memcg.h"
+#include "pool/pool.h"
 #include "quota.h"
 #include "user.h"
 
 /**
  * kdbus_quota_init() - initialise the quota of a receiver
  * @quota:	The quota
- * @owner:	User of the receiver, who outlives it
+ * @owner:	User of the receiver; the record outlives the quota
  */
 void kdbus_quota_init(struct kdbus_quota *quota, const struct kdbus_user *owner)
 {
@@ -20,7 +21,7 @@ void kdbus_quota_init(struct kdbus_quota *quota, const struct kdbus_user *owner)
 	INIT_LIST_HEAD(&quota->shares);
 }
 
-static void free_share(struct kdbus_share *share)
+static void quota_free_share(struct kdbus_share *share)
 {
 	if (share)
 		kdbus_user_put(share->user);
@@ -39,22 +40,23 @@ void kdbus_quota_exit(struct kdbus_quota *quota)
 
 	list_for_each_entry_safe(share, tmp, &quota->shares, entry) {
 		WARN_ON_ONCE(share->claims);
-		free_share(share);
+		quota_free_share(share);
 	}
 }
 
-static struct kdbus_share *new_share(struct kdbus_user *user)
+static struct kdbus_share *quota_new_share(struct kdbus_user *user)
 {
 	struct kdbus_share *share;
 
-	share = kzalloc(sizeof(*share), GFP_KERNEL_ACCOUNT);
+	/* what happens on a bus is told with bus->flush held */
+	share = kdbus_memcg_alloc_now(sizeof(*share));
 	if (share)
 		share->user = kdbus_user_get(user);
 	return share;
 }
 
-static struct kdbus_share *find_share(struct kdbus_quota *quota,
-				      const struct kdbus_user *user)
+static struct kdbus_share *quota_find_share(struct kdbus_quota *quota,
+					    const struct kdbus_user *user)
 {
 	struct kdbus_share *share;
 
@@ -66,9 +68,9 @@ static struct kdbus_share *find_share(struct kdbus_quota *quota,
 	return NULL;
 }
 
-static int check_share(const struct kdbus_quota *quota,
-		       const struct kdbus_share *share,
-		       const struct kdbus_claim *claim, size_t left)
+static int quota_check_share(const struct kdbus_quota *quota,
+			     const struct kdbus_share *share,
+			     const struct kdbus_claim *claim, size_t left)
 {
 	if (share->user == quota->owner && uid_valid(share->user->uid))
 		return 0;
@@ -81,36 +83,53 @@ static int check_share(const struct kdbus_quota *quota,
 	return 0;
 }
 
-static int claim_locked(struct kdbus_quota *quota, struct kdbus_user *user,
-			struct kdbus_pool *pool, struct kdbus_claim *claim,
-			size_t *promised, struct kdbus_share **spare)
+/* the share of a user, @spare if there is none yet, or NULL */
+static struct kdbus_share *quota_get_share(struct kdbus_quota *quota,
+					   const struct kdbus_user *user,
+					   struct kdbus_share **spare)
 {
-	struct kdbus_share *share = find_share(quota, user);
-	size_t left;
-	int r;
+	struct kdbus_share *share = quota_find_share(quota, user);
 
-	if (!share) {
+	lockdep_assert_held(&quota->lock);
+
+	if (!share && *spare) {
 		share = *spare;
-		if (!share)
-			return -EAGAIN;
 		*spare = NULL;
 		list_add(&share->entry, &quota->shares);
 	}
 
+	return share;
+}
+
+static int quota_claim_locked(struct kdbus_quota *quota, struct kdbus_user *user,
+			      struct kdbus_pool *pool, struct kdbus_claim *claim,
+			      size_t *reserved, struct kdbus_share **spare)
+{
+	struct kdbus_share *share = quota_get_share(quota, user, spare);
+	size_t left;
+	int r;
+
+	lockdep_assert_held(&quota->lock);
+
+	if (!share)
+		return -EAGAIN;
+
 	left = kdbus_pool_left(pool);
-	r = check_share(quota, share, claim, left);
+	r = quota_check_share(quota, share, claim, left);
 	if (r < 0)
 		return r;
 
-	/* what the pool will refuse takes nothing away, from anybody */
+	/* what the pool will refuse takes nothing away from other users */
 	if (claim->bytes <= left / 2) {
-		*promised = claim->bytes;
-		kdbus_pool_promise(pool, claim->bytes);
+		*reserved = claim->bytes;
+		kdbus_pool_reserve(pool, claim->bytes);
 	}
 
 	share->claims++;
 	share->bytes += claim->bytes;
 	share->fds += claim->fds;
+	share->files += claim->files;
+	claim->few = share->files <= KDBUS_CONN_FREE_FILES;
 	claim->share = share;
 	return 0;
 }
@@ -118,10 +137,10 @@ static int claim_locked(struct kdbus_quota *quota, struct kdbus_user *user,
 /**
  * kdbus_quota_claim() - claim what a message will take up
  * @quota:	The quota of the receiver
- * @user:	Who sends, NULL if limits do not apply
+ * @user:	User of the sender, NULL if limits do not apply
  * @pool:	The pool of the receiver
- * @claim:	Bytes and descriptors of the message; the rest is filled in
- * @promised:	Set to what to pass to kdbus_pool_alloc_promised() next
+ * @claim:	Bytes, descriptors and files of the message; the rest is filled in
+ * @reserved:	Set to what to pass to kdbus_pool_alloc_reserved() next
  *
  * To be given back with kdbus_quota_release(). Documentation/kdbus.txt,
  * section 5.3.
@@ -132,37 +151,78 @@ static int claim_locked(struct kdbus_quota *quota, struct kdbus_user *user,
  */
 int kdbus_quota_claim(struct kdbus_quota *quota, struct kdbus_user *user,
 		      struct kdbus_pool *pool, struct kdbus_claim *claim,
-		      size_t *promised)
+		      size_t *reserved)
 {
 	struct kdbus_share *spare = NULL;
 	int r;
 
 	claim->share = NULL;
+	claim->few = false;
+	claim->note = false;
 	claim->counted = false;
-	*promised = 0;
+	*reserved = 0;
 	if (!user)
 		return 0;
 
 	for (;;) {
 		spin_lock(&quota->lock);
-		r = claim_locked(quota, user, pool, claim, promised, &spare);
+		r = quota_claim_locked(quota, user, pool, claim, reserved, &spare);
 		spin_unlock(&quota->lock);
 		if (r != -EAGAIN)
 			break;
 
-		spare = new_share(user);
+		spare = quota_new_share(user);
 		if (!spare)
 			return -ENOMEM;
 	}
 
-	free_share(spare);
+	quota_free_share(spare);
 	return r;
+}
+
+/**
+ * kdbus_quota_claim_note() - claim a place for a notification
+ * @quota:	The quota of the receiver
+ * @user:	The user that caused it
+ * @claim:	Filled in
+ *
+ * It takes up nothing but its place. To be given back with
+ * kdbus_quota_release(). Documentation/kdbus.txt, section 15.
+ *
+ * Context: May sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kdbus_quota_claim_note(struct kdbus_quota *quota, struct kdbus_user *user,
+			   struct kdbus_claim *claim)
+{
+	struct kdbus_share *share, *spare = NULL;
+
+	*claim = (struct kdbus_claim){ .note = true };
+
+	for (;;) {
+		spin_lock(&quota->lock);
+		share = quota_get_share(quota, user, &spare);
+		if (share)
+			share->claims++;
+		spin_unlock(&quota->lock);
+		if (share)
+			break;
+
+		spare = quota_new_share(user);
+		if (!spare)
+			return -ENOMEM;
+	}
+
+	claim->share = share;
+	quota_free_share(spare);
+	return 0;
 }
 
 /**
  * kdbus_quota_count() - count a message, beyond those that are free
  * @quota:	The quota of the receiver
- * @claim:	Of the message
+ * @claim:	Of the message, or of a notification
  *
  * Context: Any.
  *
@@ -170,15 +230,19 @@ int kdbus_quota_claim(struct kdbus_quota *quota, struct kdbus_user *user,
  */
 int kdbus_quota_count(struct kdbus_quota *quota, struct kdbus_claim *claim)
 {
+	unsigned int max = claim->note ? KDBUS_CONN_MAX_NOTES_PER_USER :
+					 KDBUS_CONN_MAX_MSGS_PER_USER;
 	struct kdbus_share *share = claim->share;
+	unsigned int *n;
 	int r = -ENOBUFS;
 
 	if (!share)
 		return 0;
 
 	spin_lock(&quota->lock);
-	if (share->msgs < KDBUS_CONN_MAX_MSGS_PER_USER) {
-		share->msgs++;
+	n = claim->note ? &share->notes : &share->msgs;
+	if (*n < max) {
+		++*n;
 		claim->counted = true;
 		r = 0;
 	}
@@ -187,10 +251,12 @@ int kdbus_quota_count(struct kdbus_quota *quota, struct kdbus_claim *claim)
 	return r;
 }
 
-/* who sent last will probably send next; returns a share to be freed, or NULL */
-static struct kdbus_share *make_idle(struct kdbus_quota *quota,
-				     struct kdbus_share *share)
+/* the last sender is probably the next; returns a share to be freed, or NULL */
+static struct kdbus_share *quota_make_idle(struct kdbus_quota *quota,
+					   struct kdbus_share *share)
 {
+	lockdep_assert_held(&quota->lock);
+
 	swap(quota->idle, share);
 	if (!share || share == quota->idle || share->claims > 0)
 		return NULL;
@@ -217,9 +283,13 @@ void kdbus_quota_release(struct kdbus_quota *quota, struct kdbus_claim *claim)
 	spin_lock(&quota->lock);
 	share->bytes -= claim->bytes;
 	share->fds -= claim->fds;
-	share->msgs -= claim->counted;
-	share = --share->claims > 0 ? NULL : make_idle(quota, share);
+	share->files -= claim->files;
+	if (claim->note)
+		share->notes -= claim->counted;
+	else
+		share->msgs -= claim->counted;
+	share = --share->claims > 0 ? NULL : quota_make_idle(quota, share);
 	spin_unlock(&quota->lock);
 
-	free_share(share);
+	quota_free_share(share);
 }

@@ -5,7 +5,7 @@
 /**
  * DOC: Quotas of senders
  *
- * What others may take up at a receiver is shared out among the users who send
+ * What others may take up at a receiver is shared out among the users that send
  * to it, so that none of them can keep the rest from being heard. Each user has
  * a share, in which all of its connections are counted together:
  *
@@ -16,22 +16,24 @@
  * - descriptors: KDBUS_CONN_MAX_FDS_PER_USER.
  * - messages: as long as fewer than KDBUS_CONN_FREE_MSGS messages wait, none
  *   is counted; beyond, each user may add KDBUS_CONN_MAX_MSGS_PER_USER.
+ * - notifications of the kernel that the user caused: likewise, with
+ *   KDBUS_CONN_FREE_NOTES and KDBUS_CONN_MAX_NOTES_PER_USER.
  *
  * Bytes and descriptors are claimed before room is taken in the pool, and not
  * when the message is queued, so that a sender that never gets that far takes
  * up no more than its share either. All is given back when the message leaves
  * the queue, by whatever way.
  *
- * Nobody can starve themselves: bytes and descriptors are not limited for the
- * user who owns the receiver, but for a custom endpoint, which is one user only
- * to the accounting. Nothing is limited for a capable sender, who is not
- * counted at all, nor for the kernel.
+ * No user can starve itself: bytes and descriptors are not limited for the
+ * user that owns the receiver, but for a custom endpoint, which is one user only
+ * to the accounting. Nothing is limited for a capable sender, which is not
+ * counted at all. Notifications are counted for all users.
  *
- * Between claim and allocation the pool counts the bytes as promised, so that
- * who claims meanwhile does not find them left.
+ * Between claim and allocation the pool counts the bytes as reserved, so that
+ * a claim made meanwhile does not find them left.
  *
- * Locks: @lock is a spinlock that guards everything and nests inside the lock
- * of the queue; that of the pool nests inside.
+ * Locks: ``quota->lock`` is a spinlock that guards everything. It nests inside
+ * ``queue->lock``, and ``slices->lock`` of the pool inside it.
  */
 
 #include <linux/list.h>
@@ -45,8 +47,8 @@ struct kdbus_user;
  * struct kdbus_quota - shares of a receiver
  * @lock:	Guards the rest
  * @owner:	User of the receiver, constant
- * @shares:	Users who take something up, and @idle
- * @idle:	The last one who gave everything back, or NULL
+ * @shares:	Of users that take something up, and @idle
+ * @idle:	The last one that gave everything back, or NULL
  */
 struct kdbus_quota {
 	spinlock_t lock;	/* shares */
@@ -62,7 +64,9 @@ struct kdbus_quota {
  * @claims:	Messages that refer to it
  * @bytes:	Bytes they take up
  * @fds:	Descriptors they carry
+ * @files:	The same, with memory files
  * @msgs:	How many of them are counted
+ * @notes:	How many notifications are counted that the user caused
  */
 struct kdbus_share {
 	struct list_head entry;
@@ -70,7 +74,9 @@ struct kdbus_share {
 	unsigned int claims;
 	size_t bytes;
 	unsigned int fds;
+	unsigned int files;
 	unsigned int msgs;
+	unsigned int notes;
 };
 
 /**
@@ -78,13 +84,20 @@ struct kdbus_share {
  * @share:	In whose share, NULL for nobody's
  * @bytes:	Bytes
  * @fds:	Descriptors
- * @counted:	It is counted as a message
+ * @files:	The same, with memory files
+ * @few:	These are so few that the connection takes them in any case
+ * @note:	It is a notification that the user caused
+ * @counted:	It is counted, as a message or as a notification
  */
 struct kdbus_claim {
 	struct kdbus_share *share;
-	size_t bytes;
-	unsigned int fds;
-	bool counted;
+	u32 bytes;
+	u16 fds;
+	/* every message has one of these, and not many files */
+	u16 files : 13;
+	u16 few : 1;
+	u16 note : 1;
+	u16 counted : 1;
 };
 
 void kdbus_quota_init(struct kdbus_quota *quota,
@@ -92,7 +105,9 @@ void kdbus_quota_init(struct kdbus_quota *quota,
 void kdbus_quota_exit(struct kdbus_quota *quota);
 int kdbus_quota_claim(struct kdbus_quota *quota, struct kdbus_user *user,
 		      struct kdbus_pool *pool, struct kdbus_claim *claim,
-		      size_t *promised);
+		      size_t *reserved);
+int kdbus_quota_claim_note(struct kdbus_quota *quota, struct kdbus_user *user,
+			   struct kdbus_claim *claim);
 int kdbus_quota_count(struct kdbus_quota *quota, struct kdbus_claim *claim);
 void kdbus_quota_release(struct kdbus_quota *quota, struct kdbus_claim *claim);
 

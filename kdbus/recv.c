@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
+#include <linux/minmax.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/wait.h>
 
@@ -7,29 +9,96 @@
 #include "cmd.h"
 #include "conn.h"
 #include "files.h"
-#include "handle.h"
-#include "pool.h"
+#include "message.h"
+#include "names.h"
+#include "pool/pool.h"
 #include "queue.h"
 #include "recv.h"
+#include "reply.h"
 
-/* nothing is staged while the mutex is held, so this waits once at most */
-static struct kdbus_queue_entry *take(struct kdbus_conn *conn,
-				      const struct kdbus_queue_pick *pick)
+/* nothing is staged while bus->broadcast is held, so this waits once at most */
+static struct kdbus_queued_msg *recv_dequeue(struct kdbus_conn *conn,
+					     const struct kdbus_queue_pick *pick)
 {
-	struct kdbus_queue_entry *entry = kdbus_queue_take(&conn->queue, pick);
+	struct kdbus_queued_msg *qmsg = kdbus_queue_dequeue(&conn->queue, pick);
 
 	might_lock(&conn->bus->broadcast);
-	if (likely(entry != ERR_PTR(-EINPROGRESS)))
-		return entry;
+	if (likely(qmsg != ERR_PTR(-EINPROGRESS)))
+		return qmsg;
 
 	mutex_lock(&conn->bus->broadcast);
-	entry = kdbus_queue_take(&conn->queue, pick);
+	qmsg = kdbus_queue_dequeue(&conn->queue, pick);
 	mutex_unlock(&conn->bus->broadcast);
-	return entry;
+	return qmsg;
 }
 
-static int peek(struct kdbus_conn *conn, const struct kdbus_queue_pick *pick,
-		size_t *offset)
+/* a notification that could not be written is lost, or goes back to its place */
+static void recv_put_back(struct kdbus_conn *conn, struct kdbus_queued_msg *note,
+			  bool lose)
+{
+	if (!lose && kdbus_queue_requeue(&conn->queue, note))
+		return;
+
+	kdbus_queue_dequeue_done(&conn->queue, note);
+	kdbus_queue_lost(&conn->queue);
+	kdbus_queued_msg_free(&conn->queue, note);
+}
+
+/*
+ * Notifications of @size bytes and less are back in the queue, and there was no
+ * room for them. @found: a message was, in their place.
+ */
+static void recv_kept(struct kdbus_conn *conn, bool found, bool news,
+		      size_t size)
+{
+	/* what another thread gave back before it could know has told nobody */
+	if (kdbus_pool_fits(conn->pool, size))
+		kdbus_conn_room(conn);
+	/* others may have found nothing meanwhile; once, as it may be in vain */
+	if (found || news)
+		kdbus_conn_wake(conn);
+}
+
+/*
+ * Take a message that is in the pool. A notification is written there now. If
+ * there is no room for it, messages behind it are received first, if they are
+ * urgent enough, or else it stays. If there are no messages, it is the receiver
+ * that frees nothing, and the notification is lost.
+ */
+static struct kdbus_queued_msg *
+recv_dequeue_written(struct kdbus_conn *conn, const struct kdbus_queue_pick *pick)
+{
+	struct kdbus_queued_msg *qmsg, *note, *tmp;
+	bool news = false, lose;
+	LIST_HEAD(notes);
+	size_t size = 0;
+
+	for (;;) {
+		qmsg = recv_dequeue(conn, pick);
+		if (IS_ERR(qmsg) || likely(qmsg->slice) ||
+		    kdbus_msg_copy_write_note(conn, qmsg) == 0)
+			break;
+		list_add_tail(&qmsg->fifo, &notes);
+		size = max_t(size_t, size, qmsg->note->size);
+		/* undone by a message that comes from here on */
+		news |= kdbus_queue_set_stuck(&conn->queue, true);
+	}
+
+	if (likely(list_empty(&notes)))
+		return qmsg;
+
+	lose = IS_ERR(qmsg) && !kdbus_queue_has_messages(&conn->queue);
+	list_for_each_entry_safe(note, tmp, &notes, fifo)
+		recv_put_back(conn, note, lose);
+	if (lose)
+		kdbus_queue_set_stuck(&conn->queue, false);
+	else
+		recv_kept(conn, !IS_ERR(qmsg), news, size);
+	return qmsg;
+}
+
+static int recv_peek(struct kdbus_conn *conn, const struct kdbus_queue_pick *pick,
+		     size_t *offset)
 {
 	int r = kdbus_queue_peek(&conn->queue, pick, offset);
 
@@ -42,20 +111,49 @@ static int peek(struct kdbus_conn *conn, const struct kdbus_queue_pick *pick,
 	return r;
 }
 
-static int conn_drop(struct kdbus_conn *conn,
-		     const struct kdbus_queue_pick *pick)
+/* the same, and it is in the pool */
+static int recv_peek_written(struct kdbus_conn *conn,
+			     const struct kdbus_queue_pick *pick, size_t *offset)
 {
-	struct kdbus_queue_entry *entry = take(conn, pick);
+	struct kdbus_queued_msg *qmsg;
+	int r;
 
-	if (IS_ERR(entry))
-		return PTR_ERR(entry);
+	r = recv_peek(conn, pick, offset);
+	if (r < 0 || likely(*offset != KDBUS_QUEUE_UNWRITTEN))
+		return r;
 
-	kdbus_queue_taken(&conn->queue, entry);
-	kdbus_conn_discard(conn, entry);
+	qmsg = recv_dequeue_written(conn, pick);
+	if (IS_ERR(qmsg))
+		return PTR_ERR(qmsg);
+
+	*offset = qmsg->slice->offset;
+	if (!kdbus_queue_requeue(&conn->queue, qmsg)) {
+		kdbus_queue_dequeue_done(&conn->queue, qmsg);
+		kdbus_reply_discard(conn, qmsg);
+		return -ECONNRESET;
+	}
+	/* other threads may have found nothing meanwhile */
+	kdbus_conn_wake(conn);
 	return 0;
 }
 
-static int store_offset(struct kdbus_cmd *cmd, size_t member, u64 offset)
+static int recv_drop(struct kdbus_conn *conn,
+		     const struct kdbus_queue_pick *pick)
+{
+	struct kdbus_queued_msg *qmsg = recv_dequeue(conn, pick);
+
+	if (IS_ERR(qmsg))
+		return PTR_ERR(qmsg);
+
+	kdbus_queue_dequeue_done(&conn->queue, qmsg);
+	kdbus_reply_discard(conn, qmsg);
+	kdbus_conn_has_room(conn);
+	if (conn->flags & KDBUS_HELLO_ACTIVATOR)
+		kdbus_handover_dropped(conn);
+	return 0;
+}
+
+static int recv_store_offset(struct kdbus_cmd *cmd, size_t member, u64 offset)
 {
 	*(u64 *)(cmd->data + member) = offset;
 	return kdbus_cmd_store(cmd, member, sizeof(offset));
@@ -83,7 +181,7 @@ int kdbus_recv_hand_over(struct kdbus_cmd *cmd, size_t member,
 	if (r < 0)
 		return r;
 
-	r = store_offset(cmd, member, (*slice)->offset);
+	r = recv_store_offset(cmd, member, (*slice)->offset);
 	if (r < 0) {
 		kdbus_files_cancel(files);
 		return r;
@@ -95,44 +193,113 @@ int kdbus_recv_hand_over(struct kdbus_cmd *cmd, size_t member,
 	return 0;
 }
 
-static int conn_take(struct kdbus_conn *conn,
+static int recv_take(struct kdbus_conn *conn,
 		     const struct kdbus_queue_pick *pick, struct kdbus_cmd *cmd,
 		     size_t member)
 {
-	struct kdbus_queue_entry *entry = take(conn, pick);
+	struct kdbus_queued_msg *qmsg = recv_dequeue_written(conn, pick);
 	int r;
 
-	if (IS_ERR(entry))
-		return PTR_ERR(entry);
+	if (IS_ERR(qmsg))
+		return PTR_ERR(qmsg);
 
-	r = kdbus_recv_hand_over(cmd, member, &entry->slice, entry->files);
-	if (r < 0 && kdbus_queue_untake(&conn->queue, entry)) {
+	r = kdbus_recv_hand_over(cmd, member, &qmsg->slice, qmsg->files);
+	if (r < 0 && kdbus_queue_requeue(&conn->queue, qmsg)) {
 		kdbus_conn_wake(conn);
 		return r;
 	}
 
-	kdbus_queue_taken(&conn->queue, entry);
+	kdbus_queue_dequeue_done(&conn->queue, qmsg);
 	if (r < 0)
-		kdbus_conn_discard(conn, entry);
+		kdbus_reply_discard(conn, qmsg);
 	else
-		kdbus_queue_entry_free(&conn->queue, entry);
+		kdbus_queued_msg_free(&conn->queue, qmsg);
 	return r;
 }
 
-static bool is_nothing(int r)
+static bool recv_is_nothing(int r)
 {
 	return r == -EAGAIN || r == -ENOMSG;
 }
 
-/* until there is something, or never will be */
-static int wait_for(struct kdbus_conn *conn,
-		    const struct kdbus_queue_pick *pick)
-{
-	size_t offset;
+/**
+ * struct recv_waiter - a task that waits for a message
+ * @entry:	Its place among the receivers of the connection
+ * @queue:	Where the message will be
+ * @pick:	Which one it wants
+ */
+struct recv_waiter {
+	struct wait_queue_entry entry;
+	struct kdbus_queue *queue;
+	const struct kdbus_queue_pick *pick;
+};
 
-	return wait_event_interruptible(conn->handle->wait,
-			!is_nothing(kdbus_queue_peek(&conn->queue, pick,
-						     &offset)));
+static bool recv_has_nothing(const struct recv_waiter *w)
+{
+	return kdbus_queue_has_nothing(w->queue, w->pick);
+}
+
+/* one that has no use for what is there is passed over */
+static int recv_wake(struct wait_queue_entry *entry, unsigned int mode,
+		     int sync, void *key)
+{
+	struct recv_waiter *w = container_of(entry, struct recv_waiter, entry);
+
+	if ((w->pick->by_priority || kdbus_queue_is_stuck(w->queue)) &&
+	    recv_has_nothing(w))
+		return 0;
+	return autoremove_wake_function(entry, mode, sync, key);
+}
+
+/* whether a wake-up has chosen this task; from now on none does */
+static bool recv_was_chosen(struct kdbus_conn *conn, struct recv_waiter *w)
+{
+	bool chosen;
+
+	__set_current_state(TASK_RUNNING);
+	spin_lock_irq(&conn->receivers.lock);
+	chosen = list_empty(&w->entry.entry);
+	list_del_init(&w->entry.entry);
+	spin_unlock_irq(&conn->receivers.lock);
+	return chosen;
+}
+
+/*
+ * Sleep until woken, if there is nothing. Returns -ERESTARTSYS for a signal.
+ * Sets @spare if a wake-up may have chosen this task in vain.
+ */
+static int recv_sleep(struct kdbus_conn *conn,
+		      const struct kdbus_queue_pick *pick, bool *spare)
+{
+	struct recv_waiter w = { .queue = &conn->queue, .pick = pick };
+	long r;
+
+	init_wait_entry(&w.entry, WQ_FLAG_EXCLUSIVE);
+	w.entry.func = recv_wake;
+
+	r = prepare_to_wait_event(&conn->receivers, &w.entry,
+				  TASK_INTERRUPTIBLE);
+	if (!recv_has_nothing(&w)) {
+		*spare = recv_was_chosen(conn, &w);
+		return 0;
+	}
+
+	*spare = r < 0;
+	if (r == 0)
+		schedule();
+	finish_wait(&conn->receivers, &w.entry);
+	return r;
+}
+
+/*
+ * A message wakes one task. If that does not take it, and if it is not the one
+ * that another message was for, the next has to look.
+ */
+static void recv_pass_on(struct kdbus_conn *conn)
+{
+	if (kdbus_queue_is_readable(&conn->queue) &&
+	    wq_has_sleeper(&conn->receivers))
+		wake_up_interruptible(&conn->receivers);
 }
 
 static int recv_once(struct kdbus_conn *conn,
@@ -143,35 +310,53 @@ static int recv_once(struct kdbus_conn *conn,
 	int r;
 
 	if (flags & KDBUS_RECV_DROP)
-		return conn_drop(conn, pick);
+		return recv_drop(conn, pick);
 
 	if (flags & KDBUS_RECV_PEEK) {
-		r = peek(conn, pick, &offset);
-		return r < 0 ? r : store_offset(cmd, member, offset);
+		r = recv_peek_written(conn, pick, &offset);
+		return r < 0 ? r : recv_store_offset(cmd, member, offset);
 	}
 
-	return conn_take(conn, pick, cmd, member);
+	return recv_take(conn, pick, cmd, member);
 }
 
-/* while one waits, somebody else may be faster */
-static int receive(struct kdbus_conn *conn,
-		   const struct kdbus_queue_pick *pick, u64 flags,
-		   struct kdbus_cmd *cmd, size_t member)
+/* while one waits, another thread may be faster */
+static int recv_wait(struct kdbus_conn *conn,
+		     const struct kdbus_queue_pick *pick, u64 flags,
+		     struct kdbus_cmd *cmd, size_t member)
 {
+	bool spare;
 	int r;
 
 	for (;;) {
-		r = recv_once(conn, pick, flags, cmd, member);
-		if (!(flags & KDBUS_RECV_EXT_WAIT) || !is_nothing(r))
-			return r;
-		r = wait_for(conn, pick);
+		r = recv_sleep(conn, pick, &spare);
 		if (r < 0)
-			return r;
+			break;
+		r = recv_once(conn, pick, flags, cmd, member);
+		if (!recv_is_nothing(r))
+			break;
+		recv_pass_on(conn);
 	}
+
+	/* one that could not be taken and is back woke the next itself */
+	if (spare || flags & KDBUS_RECV_PEEK)
+		recv_pass_on(conn);
+	return r;
+}
+
+static int recv_receive(struct kdbus_conn *conn,
+			const struct kdbus_queue_pick *pick, u64 flags,
+			struct kdbus_cmd *cmd, size_t member)
+{
+	int r = recv_once(conn, pick, flags, cmd, member);
+
+	if (!(flags & KDBUS_RECV_EXT_WAIT) || !recv_is_nothing(r))
+		return r;
+	return recv_wait(conn, pick, flags, cmd, member);
 }
 
 /* the manager of an activator may look, and may throw away */
-static bool is_allowed(const struct kdbus_conn *conn, u64 flags)
+static bool recv_is_allowed(const struct kdbus_conn *conn, u64 flags)
 {
 	if (!(conn->flags & KDBUS_HELLO_ACTIVATOR))
 		return true;
@@ -181,14 +366,23 @@ static bool is_allowed(const struct kdbus_conn *conn, u64 flags)
 	       (flags & ~KDBUS_RECV_EXT_WAIT) == KDBUS_RECV_PEEK;
 }
 
-static int free_first(struct kdbus_conn *conn,
-		      const struct kdbus_cmd_recv *recv)
+static int recv_pool_free(struct kdbus_conn *conn, u64 offset)
+{
+	int r = kdbus_pool_free(conn->pool, offset);
+
+	if (r == 0)
+		kdbus_conn_has_room(conn);
+	return r;
+}
+
+static int recv_free_first(struct kdbus_conn *conn,
+			   const struct kdbus_cmd_recv *recv)
 {
 	if (!(recv->flags & KDBUS_RECV_EXT_FREE))
 		return recv->offset != 0 ? -EINVAL : 0;
 	if (recv->offset == KDBUS_OFFSET_NONE)
 		return 0;
-	return kdbus_pool_free(conn->pool, recv->offset);
+	return recv_pool_free(conn, recv->offset);
 }
 
 /**
@@ -213,16 +407,16 @@ int kdbus_recv(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 	};
 	int r;
 
-	if (!is_allowed(conn, recv->flags))
+	if (!recv_is_allowed(conn, recv->flags))
 		return -EOPNOTSUPP;
-	r = free_first(conn, recv);
+	r = recv_free_first(conn, recv);
 	if (r < 0)
 		return r;
 
-	r = receive(conn, &pick, recv->flags, cmd, member);
+	r = recv_receive(conn, &pick, recv->flags, cmd, member);
 	/* not once more, should the call be repeated */
 	if (r < 0 && recv->flags & KDBUS_RECV_EXT_FREE &&
-	    store_offset(cmd, member, KDBUS_OFFSET_NONE) < 0)
+	    recv_store_offset(cmd, member, KDBUS_OFFSET_NONE) < 0)
 		return -EFAULT;
 	return r;
 }
@@ -246,9 +440,9 @@ int kdbus_recv_next(struct kdbus_conn *conn, struct kdbus_cmd *cmd,
 {
 	static const struct kdbus_queue_pick first;
 
-	if (receive(conn, &first, KDBUS_RECV_EXT_WAIT, cmd, member) == 0)
+	if (recv_receive(conn, &first, KDBUS_RECV_EXT_WAIT, cmd, member) == 0)
 		return 0;
-	return store_offset(cmd, member, KDBUS_OFFSET_NONE);
+	return recv_store_offset(cmd, member, KDBUS_OFFSET_NONE);
 }
 
 /**
@@ -258,9 +452,9 @@ int kdbus_recv_next(struct kdbus_conn *conn, struct kdbus_cmd *cmd,
  *
  * Return: 0, -ENXIO or -EINVAL, see kdbus_pool_free().
  */
-int kdbus_recv_free(struct kdbus_conn *conn, const struct kdbus_cmd *cmd)
+int kdbus_recv_free(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 {
 	const struct kdbus_cmd_free *arg = cmd->data;
 
-	return kdbus_pool_free(conn->pool, arg->offset);
+	return recv_pool_free(conn, arg->offset);
 }

@@ -10,7 +10,14 @@
  * before anything that cannot be undone, so a message that could not be
  * received is where it was.
  *
- * Locks: those of queue and pool, taken inside; called with none.
+ * Several tasks may wait for messages on one connection. A message wakes one of
+ * them, one that wants it: the wait queue has only exclusive entries, and those
+ * with no use for what is there are passed over. A task that was woken and then
+ * does not take a message, because it only looks, or failed, or was interrupted,
+ * or because another one was faster, wakes the next as long as a message is there.
+ *
+ * Locks: those of queue and pool, taken inside; called with none. ``queue->lock`` is
+ * also taken inside the lock of the wait queue ``conn->receivers``.
  */
 
 #include <linux/types.h>
@@ -25,6 +32,6 @@ int kdbus_recv_next(struct kdbus_conn *conn, struct kdbus_cmd *cmd,
 		    size_t member);
 int kdbus_recv_hand_over(struct kdbus_cmd *cmd, size_t member,
 			 struct kdbus_slice **slice, struct kdbus_files *files);
-int kdbus_recv_free(struct kdbus_conn *conn, const struct kdbus_cmd *cmd);
+int kdbus_recv_free(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
 
 #endif

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/errno.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
+#include "bus.h"
 #include "conn.h"
 #include "files.h"
 #include "limits.h"
-#include "notify.h"
-#include "pool.h"
+#include "pool/pool.h"
 #include "reply.h"
-#include "requests.h"
 
 /**
  * kdbus_reply_new() - make a reply that nobody owes yet
- * @requester:	Who expects it
+ * @requester:	The connection that expects it
  * @cookie:	Cookie of the request
- * @timeout_ns:	Until when, in ns of CLOCK_MONOTONIC
+ * @deadline:	Until when, in ns of the kernel's own CLOCK_MONOTONIC
  * @sync:	Whether the requester will sleep
  *
  * Context: May sleep.
@@ -23,7 +24,7 @@
  * Return: The reply, with a reference, or NULL.
  */
 struct kdbus_reply *kdbus_reply_new(struct kdbus_conn *requester, u64 cookie,
-				    u64 timeout_ns, bool sync)
+				    u64 deadline, bool sync)
 {
 	struct kdbus_reply *reply;
 
@@ -36,80 +37,190 @@ struct kdbus_reply *kdbus_reply_new(struct kdbus_conn *requester, u64 cookie,
 	reply->cookie = cookie;
 	reply->sync = sync;
 	timerqueue_init(&reply->deadline);
-	reply->deadline.expires = min_t(u64, timeout_ns, KTIME_MAX);
+	reply->deadline.expires = min_t(u64, deadline, KTIME_MAX);
 	INIT_LIST_HEAD(&reply->owed);
+	INIT_LIST_HEAD(&reply->interrupted);
 	rcuwait_init(&reply->wait);
 	return reply;
 }
 
 /**
- * kdbus_reply_get() - take a reference
- * @reply:	The reply, or NULL
+ * kdbus_sync_reply_free() - free what is left of an answer
+ * @answer:	The answer, or what it was before parts of it were taken
+ * @requester:	Whose pool it is in
  *
- * Return: @reply.
+ * Context: May sleep; @requester is not being freed. ``bus->lock`` is not held.
  */
-struct kdbus_reply *kdbus_reply_get(struct kdbus_reply *reply)
+void kdbus_sync_reply_free(struct kdbus_sync_reply *answer,
+			   struct kdbus_conn *requester)
 {
-	if (reply)
-		kref_get(&reply->kref);
-	return reply;
+	lockdep_assert_not_held(&requester->bus->lock);
+	kdbus_conn_might_move_more(requester);
+
+	kdbus_slice_free(answer->slice);
+	kdbus_files_free(answer->files);
+	kdbus_quota_release(&requester->queue.quota, &answer->claim);
+	if (answer->slice)
+		kdbus_conn_has_room(requester);
+	answer->slice = NULL;
+	answer->files = NULL;
 }
 
 /**
  * kdbus_reply_drop_answer() - throw an answer away that nobody takes
- * @reply:	The reply, ended; the caller is the only one who takes answers
+ * @reply:	The reply, ended; the caller is the only one that takes answers
  *
- * The request may refer to the reply for a long time yet, so the memory of the
- * requester is not left to the last reference.
+ * The request may refer to the reply for longer than there is a requester, so
+ * nothing is left to the last reference.
  *
- * Context: May sleep.
+ * Context: May sleep; called on behalf of the requester.
  */
 void kdbus_reply_drop_answer(struct kdbus_reply *reply)
 {
-	kdbus_slice_free(reply->slice);
-	kdbus_files_free(reply->files);
-	reply->slice = NULL;
-	reply->files = NULL;
+	kdbus_sync_reply_free(&reply->answer, reply->requester);
 }
 
-static void reply_release(struct kref *kref)
+/**
+ * kdbus_reply_release() - free a reply
+ * @kref:	Its references, none left
+ *
+ * Context: May sleep.
+ */
+void kdbus_reply_release(struct kref *kref)
 {
 	struct kdbus_reply *reply = container_of(kref, struct kdbus_reply,
 						 kref);
 
-	kdbus_reply_drop_answer(reply);
+	WARN_ON_ONCE(reply->answer.slice);
+	kdbus_name_put(reply->name);
 	kfree(reply);
 }
 
 /**
- * kdbus_reply_put() - drop a reference
- * @reply:	The reply, or NULL
+ * kdbus_replies_arm_locked() - set the timer
+ * @replies:	Of the requester
+ * @when:	When it has to go off
  *
- * Context: May sleep.
+ * Context: Any; ``replies->lock`` is held.
  */
-void kdbus_reply_put(struct kdbus_reply *reply)
+void kdbus_replies_arm_locked(struct kdbus_replies *replies, ktime_t when)
 {
-	if (reply)
-		kref_put(&reply->kref, reply_release);
+	lockdep_assert_held(&replies->lock);
+
+	/* going off too early does no harm, so it is not put off */
+	if (when >= replies->armed)
+		return;
+	replies->armed = when;
+	hrtimer_start(&replies->timer, when, HRTIMER_MODE_ABS);
 }
 
-static void add_owed(struct kdbus_reply *reply, struct kdbus_conn *replier)
+static void reply_add_deadline_locked(struct kdbus_replies *replies,
+				      struct kdbus_reply *reply)
 {
+	lockdep_assert_held(&replies->lock);
+
+	if (reply->deadline.expires == KTIME_MAX)
+		return;
+	timerqueue_add(&replies->deadlines, &reply->deadline);
+	kdbus_replies_arm_locked(replies, reply->deadline.expires);
+}
+
+/* of equals, the latest comes first */
+static bool reply_cookie_less(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct kdbus_reply, by_cookie)->cookie <=
+	       rb_entry(b, struct kdbus_reply, by_cookie)->cookie;
+}
+
+static int reply_cookie_cmp(const void *key, const struct rb_node *node)
+{
+	const u64 *cookie = key;
+	const struct kdbus_reply *reply;
+
+	reply = rb_entry(node, struct kdbus_reply, by_cookie);
+	if (*cookie == reply->cookie)
+		return 0;
+	return *cookie < reply->cookie ? -1 : 1;
+}
+
+/* a reference is given away */
+static void reply_add_locked(struct kdbus_replies *replies,
+			     struct kdbus_reply *reply)
+{
+	lockdep_assert_held(&replies->lock);
+
+	rb_add(&reply->by_cookie, &replies->requests, reply_cookie_less);
+	reply->linked = true;
+	WRITE_ONCE(replies->count, replies->count + 1);
+}
+
+/* the reference goes to the caller */
+static void reply_del_locked(struct kdbus_replies *replies,
+			     struct kdbus_reply *reply)
+{
+	lockdep_assert_held(&replies->lock);
+
+	rb_erase(&reply->by_cookie, &replies->requests);
+	if (!RB_EMPTY_NODE(&reply->deadline.node))
+		timerqueue_del(&replies->deadlines, &reply->deadline);
+	list_del_init(&reply->interrupted);
+	reply->linked = false;
+	WRITE_ONCE(replies->count, replies->count - 1);
+}
+
+/**
+ * kdbus_reply_first_locked() - the latest request with a cookie
+ * @replies:	Of the requester
+ * @cookie:	The cookie
+ *
+ * Context: Any; ``replies->lock`` is held.
+ *
+ * Return: The request, or NULL.
+ */
+struct kdbus_reply *kdbus_reply_first_locked(struct kdbus_replies *replies,
+					     u64 cookie)
+{
+	struct rb_node *node;
+
+	lockdep_assert_held(&replies->lock);
+
+	node = rb_find_first(&cookie, &replies->requests, reply_cookie_cmp);
+	return rb_entry_safe(node, struct kdbus_reply, by_cookie);
+}
+
+/**
+ * kdbus_reply_next_locked() - the latest before it
+ * @reply:	A request
+ *
+ * Context: Any; ``replies->lock`` of the requester is held.
+ *
+ * Return: Another request with the same cookie, or NULL.
+ */
+struct kdbus_reply *kdbus_reply_next_locked(struct kdbus_reply *reply)
+{
+	struct rb_node *node;
+
+	lockdep_assert_held(&reply->requester->replies.lock);
+
+	node = rb_next_match(&reply->cookie, &reply->by_cookie, reply_cookie_cmp);
+	return rb_entry_safe(node, struct kdbus_reply, by_cookie);
+}
+
+static void reply_add_owed_locked(struct kdbus_reply *reply,
+				  struct kdbus_conn *replier)
+{
+	lockdep_assert_held(&reply->requester->replies.lock);
+
 	reply->replier = replier;
-	reply->replier_id = replier->id;
 	spin_lock(&replier->replies.owed_lock);
 	list_add_tail(&reply->owed, &replier->replies.owed);
 	spin_unlock(&replier->replies.owed_lock);
 }
 
-/**
- * kdbus_reply_disown() - the replier does not owe it any more
- * @reply:	The reply, owed
- *
- * Context: Any; the lock of the requester is held.
- */
-void kdbus_reply_disown(struct kdbus_reply *reply)
+static void reply_disown_locked(struct kdbus_reply *reply)
 {
+	lockdep_assert_held(&reply->requester->replies.lock);
+
 	spin_lock(&reply->replier->replies.owed_lock);
 	list_del_init(&reply->owed);
 	spin_unlock(&reply->replier->replies.owed_lock);
@@ -118,11 +229,12 @@ void kdbus_reply_disown(struct kdbus_reply *reply)
 /**
  * kdbus_reply_link() - begin to owe a reply
  * @reply:	The reply
- * @replier:	Who owes it
+ * @replier:	The connection that owes it
  *
  * The clock does not run before kdbus_reply_start().
  *
- * Context: Any; both connections are entered.
+ * Context: Any; both connections are entered. ``queue->lock`` of @replier, where
+ * the request goes, is held.
  *
  * Return: 0, or -EMLINK if the requester expects too many replies.
  */
@@ -131,13 +243,15 @@ int kdbus_reply_link(struct kdbus_reply *reply, struct kdbus_conn *replier)
 	struct kdbus_replies *replies = &reply->requester->replies;
 	int r = 0;
 
+	lockdep_assert_held(&replier->queue.lock);
+
 	spin_lock(&replies->lock);
 	if (replies->count >= KDBUS_CONN_MAX_REQUESTS_PENDING) {
 		r = -EMLINK;
 	} else {
 		kdbus_reply_get(reply);
-		kdbus_requests_add(replies, reply);
-		add_owed(reply, replier);
+		reply_add_locked(replies, reply);
+		reply_add_owed_locked(reply, replier);
 	}
 	spin_unlock(&replies->lock);
 
@@ -157,18 +271,23 @@ void kdbus_reply_start(struct kdbus_reply *reply)
 	spin_lock(&replies->lock);
 	/* it may have been answered already */
 	if (reply->linked)
-		kdbus_requests_add_deadline(replies, reply);
+		reply_add_deadline_locked(replies, reply);
 	spin_unlock(&replies->lock);
 }
 
-/* the requester, with a reference, unless it is not interested any more */
-static struct kdbus_conn *get_requester(struct kdbus_reply *reply)
+/**
+ * kdbus_reply_requester() - keep the connection that expects a reply
+ * @reply:	The reply
+ *
+ * Return: The requester, with a reference, or NULL if the reply has ended.
+ */
+struct kdbus_conn *kdbus_reply_requester(struct kdbus_reply *reply)
 {
 	struct kdbus_conn *conn = NULL;
 
 	rcu_read_lock();
-	/* pairs with end_locked() and those who end replies like it */
-	if (smp_load_acquire(&reply->state) != KDBUS_REPLY_ENDED &&
+	/* pairs with kdbus_reply_set_ended_locked() */
+	if (!smp_load_acquire(&reply->ended) &&
 	    kref_get_unless_zero(&reply->requester->kref))
 		conn = reply->requester;
 	rcu_read_unlock();
@@ -176,45 +295,64 @@ static struct kdbus_conn *get_requester(struct kdbus_reply *reply)
 	return conn;
 }
 
-/* returns whether a reference is to be dropped */
-static bool end_locked(struct kdbus_reply *reply, int result)
+/**
+ * kdbus_reply_set_ended_locked() - no answer is accepted any more
+ * @reply:	The reply, owed
+ * @result:	What a sleeping requester is told
+ *
+ * A replier that disconnects does not look at a reply that has ended, but waits
+ * until its list is empty. So the reply leaves the list first.
+ *
+ * Context: Any; ``replies->lock`` of the requester is held.
+ */
+void kdbus_reply_set_ended_locked(struct kdbus_reply *reply, int result)
 {
-	struct kdbus_replies *replies = &reply->requester->replies;
-	bool keep;
+	lockdep_assert_held(&reply->requester->replies.lock);
 
-	lockdep_assert_held(&replies->lock);
-
-	/* an interrupted call comes back for the result, but not to the dead */
-	keep = reply->interrupted && kdbus_conn_is_alive(reply->replier);
-
+	reply_disown_locked(reply);
 	WRITE_ONCE(reply->result, result);
-	/* pairs with kdbus_reply_wait() */
-	smp_store_release(&reply->state, KDBUS_REPLY_ENDED);
-	kdbus_reply_disown(reply);
+	/* pairs with kdbus_reply_requester() and kdbus_reply_wait() */
+	smp_store_release(&reply->ended, true);
+}
 
-	if (keep)
+/* may @replier end it? NULL stands for the requester, which always may */
+static bool reply_is_owed_locked(const struct kdbus_reply *reply,
+				 const struct kdbus_conn *replier)
+{
+	lockdep_assert_held(&reply->requester->replies.lock);
+
+	if (reply->ended || !reply->linked)
 		return false;
-	kdbus_requests_del(replies, reply);
+	return !replier || reply->replier == replier;
+}
+
+/* returns whether a reference is to be dropped */
+static bool reply_end_locked(struct kdbus_reply *reply, int result)
+{
+	lockdep_assert_held(&reply->requester->replies.lock);
+
+	kdbus_reply_set_ended_locked(reply, result);
+	/* an interrupted call comes back for the result */
+	if (!list_empty(&reply->interrupted))
+		return false;
+	reply_del_locked(&reply->requester->replies, reply);
 	return true;
 }
 
-/* whoever ends it gives the answer, if there is one */
-static bool end_for(struct kdbus_conn *requester, struct kdbus_reply *reply,
-		    int result, struct kdbus_slice *slice,
-		    struct kdbus_files *files)
+/* the caller that ends it gives the answer, if there is one */
+static bool reply_end(struct kdbus_reply *reply,
+		      const struct kdbus_conn *replier, int result,
+		      const struct kdbus_sync_reply *answer)
 {
-	struct kdbus_replies *replies = &requester->replies;
+	struct kdbus_replies *replies = &reply->requester->replies;
 	bool won, drop = false;
 
 	spin_lock(&replies->lock);
-	won = reply->state == KDBUS_REPLY_OPEN && reply->linked;
+	won = reply_is_owed_locked(reply, replier);
 	if (won) {
-		reply->slice = slice;
-		reply->files = files;
-		drop = end_locked(reply, result);
-	} else if (reply->state == KDBUS_REPLY_HELD) {
-		/* see kdbus_reply_unhold() */
-		reply->result = result;
+		if (answer)
+			reply->answer = *answer;
+		drop = reply_end_locked(reply, result);
 	}
 	spin_unlock(&replies->lock);
 
@@ -226,44 +364,25 @@ static bool end_for(struct kdbus_conn *requester, struct kdbus_reply *reply,
 }
 
 /**
- * kdbus_reply_end() - end what is owed
+ * kdbus_reply_fail() - end a reply without an answer
  * @reply:	The reply; the caller keeps the requester
+ * @replier:	The connection that owes it, or NULL if the requester itself ends it
  * @result:	What a sleeping requester is told
  *
  * Context: May sleep.
  *
  * Return: Whether it was this call that ended it.
  */
-bool kdbus_reply_end(struct kdbus_reply *reply, int result)
+bool kdbus_reply_fail(struct kdbus_reply *reply,
+		      const struct kdbus_conn *replier, int result)
 {
-	return end_for(reply->requester, reply, result, NULL, NULL);
-}
-
-/**
- * kdbus_reply_abandon() - the replier will not answer
- * @reply:	The reply, or NULL
- *
- * Tells the requester. Documentation/kdbus.txt, section 14.
- *
- * Context: May sleep.
- */
-void kdbus_reply_abandon(struct kdbus_reply *reply)
-{
-	struct kdbus_conn *requester = reply ? get_requester(reply) : NULL;
-
-	if (!requester)
-		return;
-
-	if (end_for(requester, reply, -EPIPE, NULL, NULL) && !reply->sync)
-		kdbus_notify_reply(requester, KDBUS_ITEM_REPLY_DEAD,
-				   reply->cookie);
-	kdbus_conn_put(requester);
+	return reply_end(reply, replier, result, NULL);
 }
 
 /**
  * kdbus_reply_find() - is a reply owed?
- * @requester:	To whom
- * @replier:	By whom
+ * @requester:	The connection that expects it
+ * @replier:	The connection that may owe it
  * @cookie:	For which request
  *
  * The latest such request counts.
@@ -278,10 +397,9 @@ struct kdbus_reply *kdbus_reply_find(struct kdbus_conn *requester,
 	struct kdbus_reply *reply;
 
 	spin_lock(&replies->lock);
-	for (reply = kdbus_requests_first(replies, cookie); reply;
-	     reply = kdbus_requests_next(reply))
-		if (reply->state == KDBUS_REPLY_OPEN &&
-		    reply->replier == replier)
+	for (reply = kdbus_reply_first_locked(replies, cookie); reply;
+	     reply = kdbus_reply_next_locked(reply))
+		if (reply_is_owed_locked(reply, replier))
 			break;
 	kdbus_reply_get(reply);
 	spin_unlock(&replies->lock);
@@ -290,128 +408,94 @@ struct kdbus_reply *kdbus_reply_find(struct kdbus_conn *requester,
 }
 
 /**
- * kdbus_reply_hold() - keep a reply from ending otherwise
- * @reply:	The reply, asynchronous
+ * kdbus_reply_claim() - end a reply, as its answer is being queued
+ * @reply:	The reply, asynchronous; the caller has a reference
+ * @replier:	The connection that answers
  *
- * Context: Any; both connections are entered, and stay so until
- * kdbus_reply_settle() or kdbus_reply_unhold().
+ * Context: Any; both connections are entered. ``queue->lock`` of the requester,
+ * where the answer goes, is held.
  *
- * Return: False if it has ended.
+ * Return: 0, or -EALREADY if @replier does not owe it any more.
  */
-bool kdbus_reply_hold(struct kdbus_reply *reply)
+int kdbus_reply_claim(struct kdbus_reply *reply,
+		      const struct kdbus_conn *replier)
 {
 	struct kdbus_replies *replies = &reply->requester->replies;
-	bool held;
+	bool owed;
+
+	lockdep_assert_held(&reply->requester->queue.lock);
 
 	spin_lock(&replies->lock);
-	held = reply->state == KDBUS_REPLY_OPEN && reply->linked;
-	if (held) {
-		WRITE_ONCE(reply->state, KDBUS_REPLY_HELD);
-		kdbus_reply_disown(reply);
-		kdbus_requests_del(replies, reply);
+	owed = reply_is_owed_locked(reply, replier);
+	if (owed) {
+		kdbus_reply_set_ended_locked(reply, 0);
+		reply_del_locked(replies, reply);
 	}
 	spin_unlock(&replies->lock);
 
-	if (held)
-		kdbus_reply_put(reply);
-	return held;
-}
-
-/**
- * kdbus_reply_settle() - end a reply that was held
- * @reply:	The reply, held; the answer is queued
- *
- * Context: Any; both connections are entered.
- */
-void kdbus_reply_settle(struct kdbus_reply *reply)
-{
-	/* pairs with get_requester() */
-	smp_store_release(&reply->state, KDBUS_REPLY_ENDED);
-}
-
-static void put_back(struct kdbus_reply *reply, struct kdbus_replies *replies)
-{
-	lockdep_assert_held(&replies->lock);
-
-	kdbus_reply_get(reply);
-	WRITE_ONCE(reply->state, KDBUS_REPLY_OPEN);
-	kdbus_requests_add(replies, reply);
-	kdbus_requests_add_deadline(replies, reply);
-	add_owed(reply, reply->replier);
-}
-
-/**
- * kdbus_reply_unhold() - put a reply back
- * @reply:	The reply, held
- *
- * Unless its request was dropped meanwhile: then the requester is told.
- *
- * Context: May sleep; no locks may be held, both connections are entered.
- */
-void kdbus_reply_unhold(struct kdbus_reply *reply)
-{
-	struct kdbus_replies *replies = &reply->requester->replies;
-	int r;
-
-	spin_lock(&replies->lock);
-	r = reply->result;
-	if (r < 0)
-		kdbus_reply_settle(reply);
-	else
-		put_back(reply, replies);
-	spin_unlock(&replies->lock);
-
-	if (r == -EPIPE)
-		kdbus_notify_reply(reply->requester, KDBUS_ITEM_REPLY_DEAD,
-				   reply->cookie);
+	if (!owed)
+		return -EALREADY;
+	kdbus_reply_put(reply);
+	return 0;
 }
 
 /**
  * kdbus_reply_answer() - give the answer to a sleeping requester
  * @reply:	The reply, synchronous
- * @slice:	The answer, in the pool of the requester
- * @files:	Its files, or NULL
+ * @replier:	The connection that answers
+ * @answer:	The answer
  *
  * Context: May sleep.
  *
- * Return: False if it has ended; else @slice and @files belong to @reply.
+ * Return: False if @replier does not owe it any more; else what @answer consists
+ * of belongs to @reply.
  */
-bool kdbus_reply_answer(struct kdbus_reply *reply, struct kdbus_slice *slice,
-			struct kdbus_files *files)
+bool kdbus_reply_answer(struct kdbus_reply *reply,
+			const struct kdbus_conn *replier,
+			const struct kdbus_sync_reply *answer)
 {
-	return end_for(reply->requester, reply, 0, slice, files);
+	return reply_end(reply, replier, 0, answer);
+}
+
+static bool reply_is_addressed(const struct kdbus_reply *reply, u64 dst_id,
+			       const char *name)
+{
+	if (reply->dst_id != dst_id || !reply->name != !name)
+		return false;
+	return !name || strcmp(reply->name->name, name) == 0;
 }
 
 /**
  * kdbus_reply_resume() - find what an interrupted call was waiting for
- * @requester:	Who waited
- * @replier:	For whom
+ * @requester:	The connection that waited
  * @cookie:	Cookie of the request
+ * @dst_id:	What the request is addressed to
+ * @name:	The name it is addressed to, or NULL
  *
  * To be followed by kdbus_reply_wait().
  *
  * Return: The reply, with a reference, or NULL.
  */
 struct kdbus_reply *kdbus_reply_resume(struct kdbus_conn *requester,
-				       const struct kdbus_conn *replier,
-				       u64 cookie)
+				       u64 cookie, u64 dst_id,
+				       const char *name)
 {
 	struct kdbus_replies *replies = &requester->replies;
 	struct kdbus_reply *reply;
 	bool drop = false;
 
 	spin_lock(&replies->lock);
-	for (reply = kdbus_requests_first(replies, cookie); reply;
-	     reply = kdbus_requests_next(reply))
-		/* who owed it may be gone, and its memory in use again */
-		if (reply->interrupted && reply->replier_id == replier->id)
+	for (reply = kdbus_reply_first_locked(replies, cookie); reply;
+	     reply = kdbus_reply_next_locked(reply))
+		if (!list_empty(&reply->interrupted) &&
+		    reply_is_addressed(reply, dst_id, name))
 			break;
 	if (reply) {
-		reply->interrupted = false;
+		list_del_init(&reply->interrupted);
 		kdbus_reply_get(reply);
-		drop = reply->state == KDBUS_REPLY_ENDED;
+		drop = reply->ended;
 		if (drop)
-			kdbus_requests_del(replies, reply);
+			reply_del_locked(replies, reply);
 	}
 	spin_unlock(&replies->lock);
 
@@ -422,10 +506,10 @@ struct kdbus_reply *kdbus_reply_resume(struct kdbus_conn *requester,
 
 /**
  * kdbus_reply_is_interrupted() - may an interrupted call come back?
- * @requester:	Who waited
+ * @requester:	The connection that waited
  * @cookie:	Cookie of the request
  *
- * Return: Whether one with this cookie may; for whom it waits is not judged.
+ * Return: Whether one with this cookie may; its destination is not judged.
  */
 bool kdbus_reply_is_interrupted(struct kdbus_conn *requester, u64 cookie)
 {
@@ -433,31 +517,31 @@ bool kdbus_reply_is_interrupted(struct kdbus_conn *requester, u64 cookie)
 	struct kdbus_reply *reply;
 
 	spin_lock(&replies->lock);
-	for (reply = kdbus_requests_first(replies, cookie); reply;
-	     reply = kdbus_requests_next(reply))
-		if (reply->interrupted)
+	for (reply = kdbus_reply_first_locked(replies, cookie); reply;
+	     reply = kdbus_reply_next_locked(reply))
+		if (!list_empty(&reply->interrupted))
 			break;
 	spin_unlock(&replies->lock);
 
 	return reply;
 }
 
-static bool has_ended(const struct kdbus_reply *reply)
+static bool reply_has_ended(const struct kdbus_reply *reply)
 {
-	/* pairs with end_locked() */
-	return smp_load_acquire(&reply->state) == KDBUS_REPLY_ENDED;
+	/* pairs with kdbus_reply_set_ended_locked() */
+	return smp_load_acquire(&reply->ended);
 }
 
-static int interrupt(struct kdbus_reply *reply)
+static int reply_interrupt(struct kdbus_reply *reply)
 {
 	struct kdbus_replies *replies = &reply->requester->replies;
 	int r = -ERESTARTSYS;
 
 	spin_lock(&replies->lock);
-	if (reply->state == KDBUS_REPLY_ENDED)
+	if (reply->ended)
 		r = reply->result;
 	else
-		reply->interrupted = true;
+		list_add_tail(&reply->interrupted, &replies->interrupted);
 	spin_unlock(&replies->lock);
 
 	return r;
@@ -477,9 +561,9 @@ static int interrupt(struct kdbus_reply *reply)
 int kdbus_reply_wait(struct kdbus_reply *reply)
 {
 	might_sleep();
-	if (rcuwait_wait_event(&reply->wait, has_ended(reply),
+	if (rcuwait_wait_event(&reply->wait, reply_has_ended(reply),
 			       TASK_INTERRUPTIBLE))
-		return interrupt(reply);
+		return reply_interrupt(reply);
 
 	return READ_ONCE(reply->result);
 }
@@ -487,22 +571,61 @@ int kdbus_reply_wait(struct kdbus_reply *reply)
 /**
  * kdbus_reply_move() - let another connection owe a reply
  * @reply:	The reply, or NULL
- * @to:		Who owes it from now on; entered
+ * @to:		The connection that owes it from now on; entered
  *
  * Context: Any.
  */
 void kdbus_reply_move(struct kdbus_reply *reply, struct kdbus_conn *to)
 {
-	struct kdbus_conn *requester = reply ? get_requester(reply) : NULL;
+	struct kdbus_conn *requester = reply ? kdbus_reply_requester(reply) : NULL;
 
 	if (!requester)
 		return;
 
 	spin_lock(&requester->replies.lock);
-	if (reply->state == KDBUS_REPLY_OPEN && reply->linked) {
-		kdbus_reply_disown(reply);
-		add_owed(reply, to);
+	if (reply_is_owed_locked(reply, NULL)) {
+		reply_disown_locked(reply);
+		reply_add_owed_locked(reply, to);
 	}
 	spin_unlock(&requester->replies.lock);
 	kdbus_conn_put(requester);
+}
+
+/**
+ * kdbus_reply_give_up_locked() - end a reply for good
+ * @replies:	Of the requester
+ * @reply:	One of its requests
+ * @result:	What a sleeping requester is told
+ *
+ * Even if an interrupted call could still come back for it.
+ *
+ * Context: Any; ``replies->lock`` is held.
+ *
+ * Return: Whether that is so: then the caller drops the answer.
+ */
+bool kdbus_reply_give_up_locked(struct kdbus_replies *replies,
+				struct kdbus_reply *reply, int result)
+{
+	bool interrupted = !list_empty(&reply->interrupted);
+
+	lockdep_assert_held(&replies->lock);
+
+	if (!reply->ended)
+		kdbus_reply_set_ended_locked(reply, result);
+	reply_del_locked(replies, reply);
+	return interrupted;
+}
+
+/**
+ * kdbus_replies_are_full() - is there room for no more requests?
+ * @conn:	The connection that would expect a reply
+ *
+ * Return: Whether it is so at the moment.
+ */
+bool kdbus_replies_are_full(const struct kdbus_conn *conn)
+{
+	const struct kdbus_replies *replies = &conn->replies;
+
+	return READ_ONCE(replies->count) >= KDBUS_CONN_MAX_REQUESTS_PENDING &&
+	       list_empty(&replies->interrupted);
 }

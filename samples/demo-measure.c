@@ -44,7 +44,8 @@ static const char *const way_names[] = {
 
 /* one of the two processes */
 struct end {
-	const struct peer *peer;
+	struct kdb_conn *conn;
+	struct kdb_msg *msg;
 	struct shared *shared;
 	__u64 other;
 	int control;
@@ -172,20 +173,29 @@ static void recv_stream(int sock, __u8 *data, size_t size)
 	}
 }
 
+static void send_kdbus(struct end *end, const struct order *o, __u64 number)
+{
+	struct kdb_msg *msg = end->msg;
+
+	kdb_msg_reset(msg);
+	kdb_msg_to_id(msg, end->other);
+	must(kdb_msg_set_cookie(msg, number), "cookie");
+	if (o->way == KDBUS_MEMFD)
+		must(kdb_msg_put_file(msg, end->memfd, o->size), "payload");
+	else
+		must(kdb_msg_put(msg, end->out, o->size), "payload");
+	must(kdb_send(msg), "send");
+}
+
 static void send_one(struct end *end, const struct order *o, __u64 number)
 {
-	const struct envelope to = { .dst_id = end->other, .cookie = number };
-
 	if (!in_memfd(o->way))
 		put_stamps(end->out, o->size, number);
 
 	switch (o->way) {
 	case KDBUS_VEC:
-		must(peer_send(end->peer, &to, end->out, o->size), "MSG_SEND");
-		break;
 	case KDBUS_MEMFD:
-		must(peer_send_memfd(end->peer, &to, end->memfd, o->size),
-		     "MSG_SEND");
+		send_kdbus(end, o, number);
 		break;
 	case UNIX_SEQPACKET:
 		must(errno_of(send(end->seqpacket, end->out, o->size, 0)),
@@ -202,20 +212,15 @@ static void send_one(struct end *end, const struct order *o, __u64 number)
 
 static void recv_kdbus(struct end *end, const struct order *o, __u64 number)
 {
-	const struct kdbus_msg *msg;
-	struct payload payload;
+	struct kdb_view *view = next_message(end->conn);
+	const void *data;
+	size_t size;
 
-	must(peer_wait(end->peer, PATIENCE_MS), "waiting for a message");
-	must(peer_recv(end->peer, &msg), "MSG_RECV");
-	must(payload_open(&payload, msg), "payload");
-
-	if (msg->cookie != number || payload.size != o->size)
+	must(kdb_view_data(view, &data, &size), "payload");
+	if (kdb_view_header(view)->cookie != number || size != o->size)
 		errx(1, "not the message that was expected");
-	check_stamps(end, payload.data, payload.size,
-		     in_memfd(o->way) ? SEALED : number);
-
-	payload_close(&payload);
-	must(peer_free(end->peer, msg), "FREE");
+	check_stamps(end, data, size, in_memfd(o->way) ? SEALED : number);
+	must(kdb_view_release(view), "release");
 }
 
 static void recv_mapped(struct end *end, const struct order *o,
@@ -266,12 +271,14 @@ static void recv_one(struct end *end, const struct order *o, __u64 number)
 
 static struct usage usage_now(const struct end *end)
 {
+	struct kdb_usage usage;
 	struct rusage ru;
 
 	getrusage(RUSAGE_SELF, &ru);
+	must(kdb_get_usage(end->conn, &usage), "fdinfo");
 	return (struct usage) {
 		.switches	= ru.ru_nvcsw + ru.ru_nivcsw,
-		.copied		= fdinfo_number(getpid(), end->peer->fd, "copied"),
+		.copied		= usage.copied,
 	};
 }
 
@@ -288,11 +295,14 @@ static struct usage usage_since(const struct end *end,
 /* Filled and sealed once, before any clock runs; there is only one size. */
 static void prepare(struct end *end, const struct order *o)
 {
+	void *data;
+
 	if (!in_memfd(o->way) || end->memfd >= 0)
 		return;
 
-	put_stamps(end->out, o->size, SEALED);
-	end->memfd = must(memfd_sealed(end->out, o->size), "memory file");
+	end->memfd = must(kdb_file_make(o->size, &data), "memory file");
+	put_stamps(data, o->size, SEALED);
+	must(kdb_file_seal(end->memfd, data, o->size), "memory file");
 }
 
 /*
@@ -325,14 +335,14 @@ static __u8 *buffer(void)
 	return buf;
 }
 
-static void end_init(struct end *end, const struct peer *peer,
+static void end_init(struct end *end, struct kdb_conn *conn,
 		     struct shared *shared, const struct sockets *sockets,
 		     enum role role)
 {
 	int i = role == SERVICE ? 0 : 1;
 
 	*end = (struct end) {
-		.peer		= peer,
+		.conn		= conn,
 		.shared		= shared,
 		.other		= shared->id[i ? SERVICE : CLIENT_A],
 		.control	= sockets->control[i],
@@ -342,6 +352,7 @@ static void end_init(struct end *end, const struct peer *peer,
 		.in		= buffer(),
 		.memfd		= -1,
 	};
+	must(kdb_msg_new(conn, &end->msg), "message");
 	pin();
 }
 
@@ -357,7 +368,7 @@ void measure_open(struct sockets *sockets)
 }
 
 /* Answers what client A asks for, until it has had enough. */
-void measure_serve(const struct peer *peer, struct shared *shared,
+void measure_serve(struct kdb_conn *conn, struct shared *shared,
 		   const struct sockets *sockets)
 {
 	struct usage usage;
@@ -365,7 +376,7 @@ void measure_serve(const struct peer *peer, struct shared *shared,
 	unsigned int i;
 	struct end end;
 
-	end_init(&end, peer, shared, sockets, SERVICE);
+	end_init(&end, conn, shared, sockets, SERVICE);
 	while (recv(end.control, &order, sizeof(order), 0) == sizeof(order) &&
 	       order.rounds > 0) {
 		prepare(&end, &order);
@@ -373,7 +384,7 @@ void measure_serve(const struct peer *peer, struct shared *shared,
 		/* ready */
 		must(errno_of(send(end.control, "", 1, 0)), "send");
 
-		for (i = 0; i < order.rounds; i++) {
+		for (i = 1; i <= order.rounds; i++) {
 			recv_one(&end, &order, i);
 			send_one(&end, &order, ~(__u64)i);
 		}
@@ -407,7 +418,7 @@ static double run(struct end *end, const struct order *order,
 
 	mine = usage_now(end);
 	start = now_ns();
-	for (i = 0; i < order->rounds; i++) {
+	for (i = 1; i <= order->rounds; i++) {
 		send_one(end, order, i);
 		recv_one(end, order, ~(__u64)i);
 	}
@@ -491,7 +502,7 @@ static enum way socket_way(const struct end *end, size_t size)
 }
 
 /* Has the service answer, every way and size, and prints what it takes. */
-void measure(const struct peer *peer, struct shared *shared,
+void measure(struct kdb_conn *conn, struct shared *shared,
 	     const struct sockets *sockets)
 {
 	static const size_t sizes[] = { 64, 8 * KIB, 64 * KIB, 512 * KIB };
@@ -499,7 +510,7 @@ void measure(const struct peer *peer, struct shared *shared,
 	struct end end;
 	size_t i;
 
-	end_init(&end, peer, shared, sockets, CLIENT_A);
+	end_init(&end, conn, shared, sockets, CLIENT_A);
 
 	printf("%9s %s   %s   kdbus to\n", "",
 	       "------------- kdbus ---------------",

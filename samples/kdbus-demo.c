@@ -30,15 +30,12 @@
 /* after this the run has failed */
 #define DEADLINE_S	120
 
-/* from here on payload travels as a memory file */
-#define MEMFD_SIZE	(4 * MIB)
-
 /* owns the second bus; any user but root */
 #define OTHER_UID	1000
 
 #define N_CLIENTS	(N_ROLES - 1)
 
-static const size_t sizes[] = { 64, 8 * KIB, 64 * KIB, 512 * KIB, MEMFD_SIZE };
+static const size_t sizes[] = { 64, 8 * KIB, 64 * KIB, 512 * KIB, 4 * MIB };
 
 static const char *const role_names[N_ROLES] = {
 	[SERVICE]	= "service",
@@ -105,50 +102,60 @@ static bool is_right(const void *payload, size_t size, __u64 src,
  * The conversation
  */
 
-static void say(const struct peer *peer, const struct envelope *to, size_t size)
+/* Fills what @msg is addressed to, or an answer to @request, and sends it. */
+static void say(struct kdb_conn *conn, struct kdb_msg *msg,
+		struct kdb_view *request, __u64 cookie, size_t size)
 {
 	__u64 *data = malloc(size);
-	int fd;
 
 	if (!data)
 		err(1, "malloc");
-	fill(data, size, peer->id, to->cookie);
+	fill(data, size, kdb_id(conn), cookie);
 
-	if (size < MEMFD_SIZE) {
-		must(peer_send(peer, to, data, size), "MSG_SEND");
-	} else {
-		fd = must(memfd_sealed(data, size), "memory file");
-		must(peer_send_memfd(peer, to, fd, size), "MSG_SEND");
-		close(fd);
-	}
+	/* what is too large to be copied becomes a memory file */
+	must(kdb_msg_put(msg, data, size), "payload");
+	must(kdb_msg_set_cookie(msg, cookie), "cookie");
+	if (request)
+		must(kdb_reply(request, msg), "reply");
+	else
+		must(kdb_send(msg), "send");
 
 	atomic_fetch_add(&shared->sent, 1);
 	free(data);
 }
 
+struct kdb_view *next_message(struct kdb_conn *conn)
+{
+	struct kdb_view *view;
+
+	must(kdb_wait(conn, kdb_deadline(PATIENCE_NS)), "waiting for a message");
+	must(kdb_recv(conn, &view), "receive");
+	return view;
+}
+
 /* Receives a message, notes it, and looks at every byte. */
-static struct seen hear(const struct peer *peer)
+static struct seen hear(struct kdb_conn *conn, struct kdb_view **view)
 {
 	const struct kdbus_msg *msg;
-	struct payload payload;
+	struct kdb_part part;
 	struct seen seen;
+	const void *data;
 	unsigned int i;
+	size_t size;
 
-	must(peer_wait(peer, PATIENCE_MS), "waiting for a message");
-	must(peer_recv(peer, &msg), "MSG_RECV");
-	must(payload_open(&payload, msg), "payload");
+	*view = next_message(conn);
+	msg = kdb_view_header(*view);
+	must(kdb_view_data(*view, &data, &size), "payload");
+	must(kdb_view_part(*view, 0, &part), "payload");
 	seen = (struct seen) {
 		.src		= msg->src_id,
 		.dst		= msg->dst_id,
 		.cookie		= msg->cookie,
 		.cookie_reply	= msg->cookie_reply,
-		.size		= payload.size,
-		.memfd		= payload.fd >= 0,
-		.right		= is_right(payload.data, payload.size,
-					   msg->src_id, msg->cookie),
+		.size		= size,
+		.memfd		= part.kind == KDB_PART_FILE,
+		.right		= is_right(data, size, msg->src_id, msg->cookie),
 	};
-	payload_close(&payload);
-	must(peer_free(peer, msg), "FREE");
 
 	if (!seen.right)
 		atomic_fetch_add(&shared->wrong, 1);
@@ -158,12 +165,18 @@ static struct seen hear(const struct peer *peer)
 	return seen;
 }
 
-static void connect_as(enum role role, struct peer *peer)
+/* With the commands of version 1, as the notes below say. */
+static struct kdb_conn *connect_as(enum role role)
 {
-	must(peer_connect(peer, bus_path, POOL_SIZE, 0), bus_path);
+	struct kdb_conn *conn;
+
+	must(kdb_open_path(&conn, bus_path,
+			   KDB_OPTIONS(.flags = KDB_OPEN_V1,
+				       .pool_size = POOL_SIZE)), bus_path);
 	shared->pid[role] = getpid();
-	shared->fd[role] = peer->fd;
-	shared->id[role] = peer->id;
+	shared->fd[role] = kdb_fd(conn);
+	shared->id[role] = kdb_id(conn);
+	return conn;
 }
 
 /* Tells the parent that a part is over. */
@@ -183,52 +196,55 @@ static void await(int fd)
 
 static void serve(int done, int go)
 {
-	struct envelope to;
-	struct peer peer;
+	struct kdb_conn *conn = connect_as(SERVICE);
+	struct kdb_view *view;
+	struct kdb_msg *msg;
 	struct seen seen;
 	size_t n;
 
-	connect_as(SERVICE, &peer);
+	must(kdb_msg_new(conn, &msg), "message");
 	report(done);
 
 	for (n = 1; n <= N_CLIENTS * ARRAY_SIZE(sizes); n++) {
-		seen = hear(&peer);
-		to = (struct envelope) {
-			.dst_id		= seen.src,
-			.cookie		= 1000 + n,
-			.cookie_reply	= seen.cookie,
-		};
-		say(&peer, &to, seen.size);
+		seen = hear(conn, &view);
+		kdb_msg_reset(msg);
+		say(conn, msg, view, 1000 + n, seen.size);
+		kdb_view_release(view);
 	}
 
 	await(go);
-	measure_serve(&peer, shared, &sockets);
-	peer_disconnect(&peer);
+	measure_serve(conn, shared, &sockets);
+	kdb_msg_free(msg);
+	kdb_close(conn);
 }
 
 static void ask(enum role role, int done, int go)
 {
-	struct envelope to = { 0 };
-	struct peer peer;
+	struct kdb_conn *conn = connect_as(role);
+	struct kdb_view *view;
+	struct kdb_msg *msg;
 	struct seen seen;
 	size_t i;
 
-	connect_as(role, &peer);
-	to.dst_id = shared->id[SERVICE];
-
+	must(kdb_msg_new(conn, &msg), "message");
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		to.cookie = i + 1;
-		say(&peer, &to, sizes[i]);
-		seen = hear(&peer);
-		if (seen.cookie_reply != to.cookie || seen.size != sizes[i])
+		kdb_msg_reset(msg);
+		kdb_msg_to_id(msg, shared->id[SERVICE]);
+		say(conn, msg, NULL, i + 1, sizes[i]);
+		seen = hear(conn, &view);
+		kdb_view_release(view);
+		if (seen.cookie_reply != i + 1 || seen.size != sizes[i])
 			errx(1, "this does not answer what was asked");
 	}
+	/* its file is not to be seen while others are measured */
+	kdb_msg_reset(msg);
 
 	report(done);
 	await(go);
 	if (role == CLIENT_A)
-		measure(&peer, shared, &sockets);
-	peer_disconnect(&peer);
+		measure(conn, shared, &sockets);
+	kdb_msg_free(msg);
+	kdb_close(conn);
 }
 
 /*
@@ -306,6 +322,26 @@ static void print_conversation(void)
 	}
 }
 
+/* A line of /proc/PID/fdinfo/FD as a number, or -1. */
+static __s64 fdinfo_number(int pid, int fd, const char *key)
+{
+	size_t len = strlen(key);
+	char path[64], line[128];
+	__s64 value = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", pid, fd);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+
+	while (fgets(line, sizeof(line), f))
+		if (strncmp(line, key, len) == 0 && line[len] == ':')
+			value = strtoll(line + len + 1, NULL, 10);
+	fclose(f);
+	return value;
+}
+
 static void print_peers(void)
 {
 	static const char *const keys[] = {
@@ -330,7 +366,7 @@ static void print_peers(void)
 	}
 }
 
-/* what the processor says it is: a real one, or who imitates it */
+/* what the processor says it is: a real one, or one that is emulated */
 static const char *machine(void)
 {
 #if __has_include("cpuid.h")
@@ -457,18 +493,27 @@ static void talk(void)
 	print_notes();
 }
 
-static int make_other_bus(const char *control)
+static void make_bus(const char *dir, const char *name, __u64 flags)
+{
+	const struct kdb_bus_options options = {
+		.size	= sizeof(options),
+		.flags	= flags,
+	};
+
+	/* until the process ends */
+	must(kdb_bus_make(dir, name, &options), name);
+}
+
+static void make_other_bus(const char *dir)
 {
 	char name[32];
-	int fd;
 
 	snprintf(name, sizeof(name), "%u-demo", OTHER_UID);
 	if (seteuid(OTHER_UID) < 0)
 		err(1, "seteuid");
-	fd = must(bus_make(control, name, 0), "BUS_MAKE");
+	make_bus(dir, name, 0);
 	if (seteuid(0) < 0)
 		err(1, "seteuid");
-	return fd;
 }
 
 static int verdict(void)
@@ -484,7 +529,7 @@ static int verdict(void)
 int main(int argc, char **argv)
 {
 	const char *module = "kdbus";
-	char dir[64], control[80], name[32];
+	char dir[64], name[32];
 
 	if (argc == 3 && strcmp(argv[1], "-m") == 0)
 		module = argv[2];
@@ -499,12 +544,11 @@ int main(int argc, char **argv)
 	measure_open(&sockets);
 
 	snprintf(dir, sizeof(dir), "/dev/%s", module);
-	snprintf(control, sizeof(control), "%s/control", dir);
 	snprintf(name, sizeof(name), "%u-demo", geteuid());
 	snprintf(bus_path, sizeof(bus_path), "%s/%s/bus", dir, name);
-	must(bus_make(control, name, KDBUS_MAKE_ACCESS_WORLD), control);
+	make_bus(dir, name, KDBUS_MAKE_ACCESS_WORLD);
 	if (geteuid() == 0)
-		make_other_bus(control);
+		make_other_bus(dir);
 
 	printf("The nodes, after user %u has made a bus for everybody", geteuid());
 	if (geteuid() == 0)

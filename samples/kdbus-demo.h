@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The demonstration: a service and two clients, each a process of its own.
- * kdbus-demo.c lets them talk and shows who said what; demo-measure.c has
+ * kdbus-demo.c lets them talk and shows what each said; demo-measure.c has
  * client A and the service send the same over kdbus and over sockets, and
  * measures.
  */
@@ -9,14 +9,19 @@
 #define KDBUS_DEMO_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
-#include "kdbus-util.h"
+#include <kdbus/kdbus.h>
+
+#define KIB		1024UL
+#define MIB		(1024UL * 1024UL)
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 #define POOL_SIZE	(8 * MIB)
 
 /* how long to wait for a message before it counts as lost */
-#define PATIENCE_MS	20000
+#define PATIENCE_NS	20000000000ULL
 
 enum role {
 	SERVICE,
@@ -82,10 +87,13 @@ struct sockets {
 /* Ends the process with a message if @r is a negative errno. */
 int must(int r, const char *what);
 
+/* Waits for a message, with poll(), and receives it. */
+struct kdb_view *next_message(struct kdb_conn *conn);
+
 void measure_open(struct sockets *sockets);
-void measure_serve(const struct peer *peer, struct shared *shared,
+void measure_serve(struct kdb_conn *conn, struct shared *shared,
 		   const struct sockets *sockets);
-void measure(const struct peer *peer, struct shared *shared,
+void measure(struct kdb_conn *conn, struct shared *shared,
 	     const struct sockets *sockets);
 
 #endif

@@ -9,14 +9,13 @@
  * find it by, so it prints its id.
  */
 #include <err.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "kdbus-util.h"
+#include <kdbus/kdbus.h>
 
-#define POOL_SIZE	MIB
+#define PATIENCE_NS	25000000000ULL
 
 static int must(int r, const char *what)
 {
@@ -25,67 +24,64 @@ static int must(int r, const char *what)
 	return r;
 }
 
-static void connect_to(struct peer *peer, const char *bus)
+/* Prints a message. */
+static void show(struct kdb_view *view, const void **data, size_t *size)
 {
-	char path[128];
-
-	snprintf(path, sizeof(path), "/dev/kdbus/%s/bus", bus);
-	must(peer_connect(peer, path, POOL_SIZE, 0), path);
+	must(kdb_view_data(view, data, size), "payload");
+	printf("%llu: %.*s\n", kdb_view_header(view)->src_id, (int)*size,
+	       *size ? (const char *)*data : "");
+	fflush(stdout);
 }
 
-/* Prints a message. */
-static void show(const struct kdbus_msg *msg, struct payload *payload)
+/* The answer is what was asked: it is copied before the question is freed. */
+static int echo(struct kdb_conn *conn, struct kdb_view *view,
+		struct kdb_msg *reply, void *arg)
 {
-	must(payload_open(payload, msg), "payload");
-	printf("%llu: %.*s\n", msg->src_id, (int)payload->size,
-	       payload->data ? (const char *)payload->data : "");
-	fflush(stdout);
+	const void *data;
+	size_t size;
+
+	(void)conn;
+	(void)arg;
+	show(view, &data, &size);
+	must(kdb_msg_put(reply, data, size), "payload");
+	return KDB_REPLY;
 }
 
 static void serve(const char *bus)
 {
-	const struct kdbus_msg *msg, *next;
-	struct payload payload;
-	struct peer peer;
-	int r;
+	const struct kdb_bus_options options = {
+		.size	= sizeof(options),
+		.flags	= KDBUS_MAKE_ACCESS_WORLD,
+	};
+	struct kdb_conn *conn;
 
-	must(bus_make("/dev/kdbus/control", bus, KDBUS_MAKE_ACCESS_WORLD), bus);
-	connect_to(&peer, bus);
-	printf("id %llu\n", peer.id);
+	/* the bus lives as long as the descriptor that this returns */
+	must(kdb_bus_make(NULL, bus, &options), bus);
+	must(kdb_open_bus(&conn, NULL, bus, NULL, NULL), bus);
+	printf("id %llu\n", (unsigned long long)kdb_id(conn));
 	fflush(stdout);
 
-	/* one system call for each request, which answers the one before */
-	r = peer_recv_first(&peer, &msg);
-	while (r == 0) {
-		show(msg, &payload);
-		next = msg;
-		r = peer_answer(&peer, &next, payload.data, payload.size);
-		payload_close(&payload);
-		if (r < 0 && r != -EINTR) {
-			/* whoever asked is gone */
-			must(peer_free(&peer, msg), "FREE");
-			r = peer_recv_first(&peer, &next);
-		}
-		msg = next;
-	}
-	must(r, "MSG_SEND");
+	kdb_set_handler(conn, echo, NULL);
+	must(kdb_serve(conn), "serve");
 }
 
-static void ask(const char *bus, __u64 id, const char *text)
+static void ask(const char *bus, uint64_t id, const char *text)
 {
-	const struct envelope to = { .dst_id = id, .cookie = 1 };
-	const struct kdbus_msg *msg;
-	struct payload payload;
-	struct peer peer;
+	struct kdb_conn *conn;
+	struct kdb_view *view;
+	struct kdb_msg *msg;
+	const void *data;
+	size_t size;
 
-	connect_to(&peer, bus);
-	must(peer_send(&peer, &to, text, strlen(text)), "MSG_SEND");
-	must(peer_wait(&peer, -1), "poll");
-	must(peer_recv(&peer, &msg), "MSG_RECV");
-	show(msg, &payload);
-	payload_close(&payload);
-	must(peer_free(&peer, msg), "FREE");
-	peer_disconnect(&peer);
+	must(kdb_open_bus(&conn, NULL, bus, NULL, NULL), bus);
+	must(kdb_msg_new(conn, &msg), "message");
+	kdb_msg_to_id(msg, id);
+	must(kdb_msg_put(msg, text, strlen(text)), "payload");
+	must(kdb_call(msg, kdb_deadline(PATIENCE_NS), &view), "call");
+	show(view, &data, &size);
+	kdb_view_release(view);
+	kdb_msg_free(msg);
+	kdb_close(conn);
 }
 
 int main(int argc, char **argv)

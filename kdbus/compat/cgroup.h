@@ -8,6 +8,26 @@
 #ifdef CONFIG_CGROUPS
 
 /*
+ * The id of the running task's group in the unified hierarchy, or 0 if there are
+ * legacy hierarchies as well: then the path of the first of these is told, and
+ * legacy groups have no id that is not used again. No function says how many
+ * hierarchies there are; a task is in one group of each.
+ */
+static inline u64 kdbus_only_cgroup_id(void)
+{
+	const struct css_set *set;
+	u64 id = 0;
+
+	rcu_read_lock();
+	set = task_css_set(current);
+	if (list_is_singular(&set->cgrp_links))
+		id = cgroup_id(set->dfl_cgrp);
+	rcu_read_unlock();
+
+	return id;
+}
+
+/*
  * Path of the running task in the first legacy hierarchy, of which there is
  * one. Before 6.7 the kernel tells; later those with a controller can still be
  * found, and if there are no such, it is -ENOENT. Returns the length of the path

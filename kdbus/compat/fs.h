@@ -2,9 +2,15 @@
 #ifndef __KDBUS_COMPAT_FS_H
 #define __KDBUS_COMPAT_FS_H
 
+#include <linux/dcache.h>
 #include <linux/fs.h>
+#include <linux/fs_struct.h>
 #include <linux/mm_types.h>
+#include <linux/mount.h>
+#include <linux/path.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/seqlock.h>
 #include <linux/version.h>
 
 /*
@@ -25,6 +31,35 @@ static inline struct file *kdbus_get_mm_exe_file(struct mm_struct *mm)
 #else
 	return get_file_active(&mm->exe_file);
 #endif
+}
+
+/*
+ * How often something was renamed anywhere; odd while something is. A path that
+ * was looked up may be used again if this has not changed. The kernel tells
+ * modules of renames in no other way than by the lock that d_path() itself reads.
+ */
+static inline unsigned int kdbus_count_renames(void)
+{
+	return raw_read_seqcount(&rename_lock.seqcount.seqcount);
+}
+
+/* The same when the mount of a file is detached, after which it has another path. */
+static inline bool kdbus_file_is_detached(const struct file *file)
+{
+	return READ_ONCE(file->f_path.mnt->mnt_flags) & MNT_UMOUNT;
+}
+
+/*
+ * The root directory of the running task, only to be compared with what it was.
+ * get_fs_root() would take two references for that and drop them, 250 instructions
+ * a message. Half of one directory and half of another are equal to neither.
+ */
+static inline struct path kdbus_current_root(void)
+{
+	return (struct path){
+		.mnt	= READ_ONCE(current->fs->root.mnt),
+		.dentry	= READ_ONCE(current->fs->root.dentry),
+	};
 }
 
 #endif

@@ -7,7 +7,8 @@
 #include <linux/version.h>
 
 /**
- * struct kdbus_secid - who the running task is to the security modules
+ * struct kdbus_secid - what the running task is to the security modules
+ * @id:	Their word for it
  *
  * Two of the same kernel can be compared with memcmp().
  */

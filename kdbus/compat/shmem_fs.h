@@ -20,4 +20,10 @@ static inline bool kdbus_file_is_shmem(const struct file *file)
 #endif
 }
 
+/* Of a file in shared memory. memfd_fcntl(), which would tell, is not exported. */
+static inline unsigned int kdbus_shmem_seals(const struct file *file)
+{
+	return READ_ONCE(SHMEM_I(file_inode(file))->seals);
+}
+
 #endif

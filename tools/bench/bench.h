@@ -88,6 +88,7 @@ struct options {
 extern const struct options *const options;
 
 extern const struct way unix_ways[], binder_ways[], dbus_ways[], kdbus_ways[];
+extern const struct way lib_ways[];
 extern const struct job kdbus_jobs[], scale_jobs[], cross_jobs[], pairs_jobs[];
 
 /* Ends the process with a message if @r is negative, as errno says. */

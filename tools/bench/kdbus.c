@@ -9,7 +9,7 @@
 
 #include "kdbus.h"
 
-static char bus_path[128];
+char bus_path[128];
 
 /* One bus for the process and those that it starts. */
 void bus_make(void)

@@ -62,6 +62,9 @@ struct received {
 	uint64_t offset;
 };
 
+/* node of the bus that bus_make() has made */
+extern char bus_path[];
+
 void bus_make(void);
 void bus_connect(struct conn *conn, size_t pool_size, uint64_t flags,
 		 uint64_t attach);

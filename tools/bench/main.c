@@ -270,6 +270,7 @@ int main(int argc, char **argv)
 		puts("# D-Bus: not offered: built without its libraries");
 	run_ways(dbus_ways);
 	run_ways(kdbus_ways);
+	run_ways(lib_ways);
 	run_jobs(kdbus_jobs);
 	run_jobs(scale_jobs);
 	run_jobs(cross_jobs);

@@ -8,10 +8,25 @@
 
 static u64 id_of(const struct thread *t, u64 slot)
 {
-	unsigned int proc = proc_of(t->number);
+	unsigned int proc = proc_of(t->number), i;
+	u64 id = shared->id[proc][slot % N_SLOTS];
 
-	return shared->id[proc][slot % N_SLOTS] ?:
-	       shared->id[!proc][slot % N_SLOTS];
+	for (i = 0; !id && i < N_PROCS; i++)
+		id = shared->id[i][slot % N_SLOTS];
+	return id;
+}
+
+/* which one follows from the lap: a loop frees them in an order of its own */
+static u64 old_offset(const struct thread *t, const struct slot *s)
+{
+	unsigned int n = s->n_offsets < N_OFFSETS ? s->n_offsets : N_OFFSETS;
+
+	return n ? s->offsets[(t->lap * 37 + 11) % n] : 0;
+}
+
+static u64 in_pool(const struct slot *s)
+{
+	return s->pool ? (uintptr_t)s->pool + s->offset : 0;
 }
 
 u64 value_of(const struct thread *t, const struct word *w, size_t size)
@@ -30,6 +45,14 @@ u64 value_of(const struct thread *t, const struct word *w, size_t size)
 		return slots[w->value % N_SLOTS].offset;
 	case W_SOON:
 		return now() + w->value;
+	case W_OLD:
+		return old_offset(t, &slots[w->value % N_SLOTS]);
+	case W_LAP:
+		return w->value + t->lap;
+	case W_POOL:
+		return in_pool(&slots[w->value % N_SLOTS]);
+	case W_STALL:
+		return (uintptr_t)stall_address(t, w->value);
 	}
 	return w->value;
 }
@@ -126,6 +149,9 @@ void *place(struct thread *t, const struct call *c, size_t size)
 		break;
 	case P_SHARED:
 		p = scratch;
+		break;
+	case P_STALL:
+		return stall_argument(t, size);
 	}
 	memcpy(p, t->text, size);
 	if (c->place == P_CONST)

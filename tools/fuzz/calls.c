@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,17 @@ static bool is_device(int fd)
 	return !fstat(fd, &st) && S_ISCHR(st.st_mode);
 }
 
+/* a mapping is never longer than its pool */
+static bool is_whole(int fd, size_t size)
+{
+	u8 *p = mmap(NULL, size + PAGE, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return errno == EFAULT;
+	munmap(p, size + PAGE);
+	return false;
+}
+
 static int do_mmap(struct thread *t, const struct call *c)
 {
 	struct slot *s = &slots[c->slot];
@@ -76,7 +88,10 @@ static int do_mmap(struct thread *t, const struct call *c)
 	p = mmap(NULL, size, prot, MAP_SHARED, s->fd, 0);
 	if (p == MAP_FAILED)
 		return errno;
-	note_map(p, size);
+	if (!note_map(p, size)) {
+		munmap(p, size);
+		return EMFILE;
+	}
 	/* else another thread may have put another file there */
 	if (shared->alone && is_device(s->fd) &&
 	    !mprotect(p, size, PROT_READ | PROT_WRITE))
@@ -85,7 +100,32 @@ static int do_mmap(struct thread *t, const struct call *c)
 		return 0;
 	s->pool = p;
 	s->pool_size = size;
+	s->whole = is_whole(s->fd, size);
 	return 0;
+}
+
+static int do_unmap(const struct call *c)
+{
+	struct slot *s = &slots[c->slot];
+	u8 *pool = s->pool;
+
+	s->pool = NULL;
+	unmap(pool);
+	return 0;
+}
+
+/* the kernel has to find the same in these pages when they are read again */
+static int do_dontneed(struct thread *t, const struct call *c)
+{
+	const struct slot *s = &slots[c->slot];
+	u64 at = value_of(t, &c->words[0], 0) & ~(PAGE - 1);
+	u64 size = value_of(t, &c->words[1], 0);
+
+	if (!s->pool || at >= s->pool_size)
+		return ENXIO;
+	if (size > s->pool_size - at)
+		size = s->pool_size - at;
+	return madvise(s->pool + at, size, MADV_DONTNEED) ? errno : 0;
 }
 
 static int do_memfd(struct thread *t, const struct call *c)
@@ -139,10 +179,43 @@ static int do_scribble(struct thread *t, const struct call *c)
 	return 0;
 }
 
+/* by chance no longer than that; spinning, as sleeping takes much longer */
+static int do_pause(struct thread *t, const struct call *c)
+{
+	u64 us = value_of(t, &c->words[0], 0) % 20000;
+	u64 end = now() + rnd(us) * 1000ULL;
+
+	while (now() < end)
+		;
+	return 0;
+}
+
+/* only the privileged come back from there */
+int set_idle(struct thread *t, bool idle)
+{
+	struct sched_param param = { 0 };
+
+	if (proc_of(t->number))
+		return EPERM;
+	t->idle = idle;
+	return sched_setscheduler(0, idle ? SCHED_IDLE : SCHED_OTHER, &param) ?
+	       errno : 0;
+}
+
+/* of this thread only, until the program ends */
+static int do_fsuid(struct thread *t, const struct call *c)
+{
+	t->other_fsuid = true;
+	syscall(SYS_setfsuid, (u32)value_of(t, &c->words[0], 0));
+	return 0;
+}
+
 static void note_offset(const struct call *c, struct slot *s, u64 offset)
 {
 	s->offset = offset;
-	if (!shared->alone || !s->pool)
+	s->offsets[s->n_offsets++ % N_OFFSETS] = offset;
+	/* what lies behind a shorter mapping cannot be looked at */
+	if (!shared->alone || !s->pool || !s->whole)
 		return;
 	switch (ops[c->op].nr) {
 	case KDBUS_CMD_MSG_SEND:
@@ -230,6 +303,25 @@ int run_call(struct thread *t, const struct call *c, bool *failed)
 		return do_kick(t, c);
 	case O_SCRIBBLE:
 		return do_scribble(t, c);
+	case O_UNMAP:
+		return do_unmap(c);
+	case O_DONTNEED:
+		return do_dontneed(t, c);
+	case O_FILL:
+		return stall_fill(t, value_of(t, &c->words[0], 0),
+				  value_of(t, &c->words[1], 0),
+				  !value_of(t, &c->words[2], 0));
+	case O_UNFILL:
+		return stall_unfill(t, value_of(t, &c->words[0], 0),
+				    value_of(t, &c->words[1], 0));
+	case O_PAUSE:
+		return do_pause(t, c);
+	case O_AGAIN:
+		return 0;	/* exec.c */
+	case O_FSUID:
+		return do_fsuid(t, c);
+	case O_IDLE:
+		return set_idle(t, value_of(t, &c->words[0], 0));
 	}
 	return do_ioctl(t, c, failed);
 }

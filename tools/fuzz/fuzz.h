@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is fuzzed: programs. A program is a list of calls that a few threads
- * make: three of a privileged process and one of an unprivileged one, each with
- * descriptors of its own in numbered slots. Calls know what they are about: the
- * words of an argument can stand for the id of a connection, a descriptor, an
- * offset in a pool or an address, whatever that is when the call is made.
+ * make: three of a privileged process, one of an unprivileged process and one of
+ * a process that is root in a user namespace, each process with descriptors of
+ * its own in numbered slots. Calls know what they are about: the words of an
+ * argument can stand for the id of a connection, a descriptor, an offset in a
+ * pool or an address, whatever that is when the call is made.
  *
  * A program has one spelling as text (text.c), a call to a line:
  *
@@ -20,6 +21,9 @@
  *	=	size of it all		@S	id of slot S, any process's
  *	&N	address N of a buffer	#S	descriptor in slot S
  *	%S	last offset of slot S	+N	N ns from now
+ *	?S	an earlier offset of S	^N	N and the number of the lap
+ *	*S	where the last message of slot S is mapped
+ *	$N	address N of memory that stalls
  *
  *	{TYPE*REPEAT/DELTA WORD... "string"~LENGTH!}
  *
@@ -28,6 +32,21 @@
  *
  * In an ordered program a call waits until those above it were made, though not
  * for one that does not return; else threads go their own ways.
+ *
+ * Each thread has STALL_PAGES of memory that stalls: an access to a page waits
+ * until a call "fill" names the thread and the page, or for as long as
+ * STALL_LONGEST_NS says. A call that waits so is overtaken, in an ordered program
+ * as well: this is how other things happen while its payload, or its argument
+ * (at "@stall"), is copied. "unfill" makes a page stall again. What follows a
+ * "fill" waits for the call that goes on, unless its third word is not 0.
+ *
+ * "idle 1" lets a thread run only while processors have nothing else to do: what
+ * it holds when others begin to "pause", which takes a processor, it keeps.
+ *
+ * "again N TIMES" repeats the N calls of the thread before it; others do not wait
+ * for it if a third word is not 0.
+ *
+ * Lines that begin with "#" say what a program is for.
  */
 #ifndef KDBUS_FUZZ_H
 #define KDBUS_FUZZ_H
@@ -47,21 +66,35 @@ typedef uint64_t u64;
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-#define N_THREADS	4
-#define N_PROCS		2
+#define N_THREADS	5
+#define N_PROCS		3
 #define N_SLOTS		10	/* 0 is the bus, in the first process */
-#define N_CALLS		32
+#define N_CALLS		48
 #define N_WORDS		12
 #define N_ITEMS		6
 #define N_ITEM_WORDS	10
 #define N_STR		24
-#define TEXT_MAX	(64 * 1024)
+#define TEXT_MAX	(128 * 1024)
 
-/* the last thread has a process of its own */
+/* of the unprivileged process, and of that in a user namespace */
+#define T_USER		3
+#define T_NAMESPACE	4
+
 static inline unsigned int proc_of(unsigned int thread)
 {
-	return thread == N_THREADS - 1;
+	return thread < T_USER ? 0 : thread - T_USER + 1;
 }
+
+/* the thread that a process begins with */
+static inline unsigned int first_of(unsigned int proc)
+{
+	return proc ? proc + T_USER - 1 : 0;
+}
+
+/* memory of one thread that stalls: pages of payload, then its arguments */
+#define STALL_PAYLOAD	8
+#define STALL_PAGES	(STALL_PAYLOAD + 17)
+#define STALL_LONGEST_NS 250000000ULL
 
 enum word_kind {
 	W_LITERAL,
@@ -71,7 +104,19 @@ enum word_kind {
 	W_FD,			/* # */
 	W_OFFSET,		/* % */
 	W_SOON,			/* + */
+	W_OLD,			/* ? */
+	W_LAP,			/* ^ */
+	W_POOL,			/* * */
+	W_STALL,		/* $ */
+	N_WORD_KINDS,
 };
+
+/* does the value of such a word name a slot? */
+static inline bool is_slot_word(u8 kind)
+{
+	return kind == W_ID || kind == W_FD || kind == W_OFFSET ||
+	       kind == W_OLD || kind == W_POOL;
+}
 
 struct word {
 	u8 kind;
@@ -99,6 +144,7 @@ enum place {
 	P_CONST,		/* read-only */
 	P_NULL,
 	P_SHARED,		/* where another thread scribbles */
+	P_STALL,		/* whoever reads it waits */
 	N_PLACES,
 };
 
@@ -152,6 +198,7 @@ enum field_kind {
 	F_FD,
 	F_BITS,
 	F_UID,
+	F_STALL,		/* a page that stalls */
 };
 
 struct field {
@@ -181,6 +228,14 @@ enum op_kind {
 	O_PIPE,
 	O_KICK,
 	O_SCRIBBLE,
+	O_UNMAP,
+	O_DONTNEED,
+	O_FILL,
+	O_UNFILL,
+	O_PAUSE,
+	O_AGAIN,
+	O_FSUID,
+	O_IDLE,
 };
 
 struct op_info {
@@ -195,6 +250,7 @@ struct op_info {
 	s32 id;			/* which word the kernel writes an id to, or 0 */
 	s32 offset;		/* or an offset */
 	const char *items;	/* names of those that belong there */
+	bool moves;		/* changes what calls under way rely on */
 };
 
 extern const struct op_info ops[];
@@ -226,6 +282,9 @@ void gen_item(struct item *item, const struct item_info *info);
 const struct item_info *gen_item_for(const struct op_info *op);
 void gen_call(struct call *c, const struct prog *p, unsigned int at);
 void prog_mutate(struct prog *p, const struct prog *other);
+unsigned int op_of(unsigned long nr, u8 kind);
+/* One that changes what a call that stalls relies on. */
+void gen_move(struct call *c, const struct prog *p, unsigned int at);
 
 /* ------------------------------------------------------------------------ */
 /* cover.c */

@@ -27,8 +27,8 @@ static u64 odd_value(void)
 		0, 1, 7, 8, 15, 16, 17, 23, 24, 25, 40, 63, 64, 127, 128, 255,
 		256, 257, 4095, 4096, 4097, 8191, 8192, 8193, 32768, 65536,
 		1ULL << 20, 1ULL << 21, (1ULL << 21) + 1, 0x7fffffff,
-		0x80000000, 0xffffffff, 1ULL << 32, ~0ULL >> 1, 1ULL << 63,
-		~0ULL - 7, ~0ULL - 4095, ~0ULL - 1, ~0ULL,
+		0x80000000, 0xffffffff, 1ULL << 32, 1ULL << 48, ~0ULL >> 1,
+		1ULL << 63, ~0ULL - 7, ~0ULL - 4095, ~0ULL - 1, ~0ULL,
 	};
 
 	return pick(values, ARRAY_SIZE(values));
@@ -100,6 +100,10 @@ static struct word some_address(void)
 		return literal(0);
 	if (chance(5))
 		return literal(odd_value());
+	if (chance(8))
+		return word(W_STALL, pick(offsets, 5));
+	if (chance(5))
+		return word(W_POOL, 1 + rnd(N_SLOTS - 1));
 	return word(W_ADDR, pick(offsets, ARRAY_SIZE(offsets)));
 }
 
@@ -110,6 +114,19 @@ static struct word some_id(void)
 	if (chance(30))
 		return literal(pick(ids, ARRAY_SIZE(ids)));
 	return word(W_ID, rnd(N_SLOTS));
+}
+
+static struct word some_cookie(void)
+{
+	return chance(8) ? word(W_LAP, rnd(8)) : literal(rnd(8));
+}
+
+static struct word some_mask(u64 mask)
+{
+	/* in a loop: different ones that have a bit in common */
+	if (chance(8))
+		return word(W_LAP, 1ULL << 63);
+	return literal(chance(20) ? ~0ULL : some_bits(mask));
 }
 
 static u64 some_pool(void)
@@ -162,11 +179,12 @@ struct word gen_word(const struct field *f)
 	case F_DST:
 		return some_dst();
 	case F_COOKIE:
-		return literal(rnd(8));
+		return some_cookie();
 	case F_PRIORITY:
 		return literal(some_priority());
 	case F_OFFSET:
-		return word(W_OFFSET, 1 + rnd(N_SLOTS - 1));
+		return word(chance(75) ? W_OFFSET : W_OLD,
+			    1 + rnd(N_SLOTS - 1));
 	case F_PAYLOAD:
 		return literal(some_payload());
 	case F_TIMEOUT:
@@ -182,9 +200,11 @@ struct word gen_word(const struct field *f)
 	case F_FD:
 		return word(W_FD, rnd(N_SLOTS));
 	case F_BITS:
-		return literal(chance(20) ? ~0ULL : some_bits(f->mask));
+		return some_mask(f->mask);
 	case F_UID:
 		return literal(some_uid());
+	case F_STALL:
+		return literal(rnd(STALL_PAYLOAD + 3));
 	}
 	return literal(0);
 }
@@ -347,7 +367,14 @@ void gen_call(struct call *c, const struct prog *p, unsigned int at)
 	fill_call(c);
 }
 
-static unsigned int op_of(unsigned long nr, u8 kind)
+void gen_move(struct call *c, const struct prog *p, unsigned int at)
+{
+	do
+		gen_call(c, p, at);
+	while (!ops[c->op].moves);
+}
+
+unsigned int op_of(unsigned long nr, u8 kind)
 {
 	unsigned int i;
 
@@ -387,7 +414,7 @@ void prog_generate(struct prog *p)
 	memset(p, 0, sizeof(*p));
 	p->ordered = chance(70);
 	for (n = rnd(4); n; n--)
-		add_conn(p, chance(70) ? 0 : N_THREADS - 1, n);
+		add_conn(p, chance(70) ? 0 : T_USER + rnd(2), n);
 	for (n = 3 + rnd(14); n; n--) {
 		gen_call(&p->calls[p->n], p, p->n);
 		p->n++;

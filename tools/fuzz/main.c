@@ -20,19 +20,21 @@
 #define MOST_KEPT	20000
 
 static char **corpus;
-static unsigned int n_corpus;
+static unsigned int n_corpus, n_patterns;	/* these come first */
 static char text[TEXT_MAX];
 static unsigned long runs, killed;
 static bool trace = true;
 
 static void usage(FILE *out, const char *name)
 {
-	fprintf(out, "usage: %s [-m MODULE] [-s SEED] [-t SECONDS] [-c CORPUS] [-k]\n"
+	fprintf(out, "usage: %s [-m MODULE] [-s SEED] [-t SECONDS] [-p PATTERNS] [-c CORPUS] [-k]\n"
 		"       %s [-m MODULE] [-n TIMES] -r FILE\n"
 		"  -c  file of programs to start from\n"
 		"  -k  run those of the corpus once, tell which are worth keeping\n"
 		"  -m  name of the module, and of its directory in /dev\n"
 		"  -n  how often (1)\n"
+		"  -p  file of programs that are worth keeping whatever they reach:\n"
+		"      what they are about depends on who comes first\n"
 		"  -r  run the programs of a file, tell how each call ended\n"
 		"  -s  seed (the clock)\n"
 		"  -t  how long (60)\n", name, name);
@@ -133,12 +135,19 @@ static bool run(const struct prog *p)
 	return false;
 }
 
-static void keep_if_new(const struct prog *p, bool tell)
+static void keep(const struct prog *p)
 {
-	if (!cover_new() || n_corpus == MOST_KEPT)
+	if (n_corpus == MOST_KEPT)
 		return;
 	prog_print(p, text, sizeof(text));
 	corpus[n_corpus++] = strdup(text);
+}
+
+static void keep_if_new(const struct prog *p, bool tell)
+{
+	if (!cover_new())
+		return;
+	keep(p);
 	if (tell)
 		print_marked('+', text);
 }
@@ -204,16 +213,29 @@ static bool start_from(const struct prog *p)
 	return true;
 }
 
+static bool pattern(const struct prog *p)
+{
+	if (!run(p))
+		return false;
+	cover_new();
+	keep(p);
+	n_patterns = n_corpus;
+	return true;
+}
+
 static unsigned int times = 1;
 
 static bool repeat(const struct prog *p)
 {
+	u64 start = now();
 	unsigned int i;
 
 	for (i = 0; i < times; i++)
 		if (!run(p))
 			return false;
 	print_results(p);
+	printf("# %llu us each time\n", (unsigned long long)(now() - start) /
+	       1000 / (times ?: 1));
 	printf("\n");
 	return true;
 }
@@ -239,7 +261,9 @@ static const char *some_kept(void)
 {
 	unsigned int at = rnd(n_corpus);
 
-	if (chance(30) && n_corpus > 20)
+	if (n_patterns && chance(15))
+		at = rnd(n_patterns);
+	else if (chance(30) && n_corpus > 20)
 		at = n_corpus - 1 - rnd(n_corpus / 5);
 	return corpus[at];
 }
@@ -250,6 +274,11 @@ static void next(struct prog *p)
 
 	if (!n_corpus || chance(4)) {
 		prog_generate(p);
+		return;
+	}
+	/* who comes first differs from one time to the next */
+	if (n_patterns && chance(5)) {
+		prog_parse(p, corpus[rnd(n_patterns)]);
 		return;
 	}
 	prog_parse(p, some_kept());
@@ -278,19 +307,20 @@ static bool fuzz(unsigned int seconds)
 
 int main(int argc, char **argv)
 {
-	const char *start = NULL, *repro = NULL;
+	const char *start = NULL, *repro = NULL, *patterns = NULL;
 	unsigned int seconds = 60;
 	bool keep_only = false, ok = true;
 	int opt;
 
 	rng = time(NULL);
-	while ((opt = getopt(argc, argv, "hc:km:n:r:s:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "hc:km:n:p:r:s:t:")) != -1) {
 		switch (opt) {
 		case 'h': usage(stdout, argv[0]); return 0;
 		case 'c': start = optarg; break;
 		case 'k': keep_only = true; break;
 		case 'm': module = optarg; break;
 		case 'n': times = atoi(optarg); break;
+		case 'p': patterns = optarg; break;
 		case 'r': repro = optarg; break;
 		case 's': rng = strtoull(optarg, NULL, 0); break;
 		case 't': seconds = atoi(optarg); break;
@@ -311,7 +341,9 @@ int main(int argc, char **argv)
 		return !for_each_prog(repro, repeat);
 	if (!cover_there)
 		printf("# no kcov: nothing tells what was reached\n");
-	if (start)
+	if (patterns)
+		ok = for_each_prog(patterns, pattern);
+	if (ok && start)
 		ok = for_each_prog(start, start_from);
 	printf("# corpus: %lu programs, %u kept, %u seen\n", runs, n_corpus,
 	       cover_total());

@@ -42,8 +42,7 @@ static void change_word(struct word *w, const struct field *f)
 		*w = gen_word(f ?: &any);
 	}
 	/* slots, by which others are meant */
-	if ((w->kind == W_ID || w->kind == W_FD || w->kind == W_OFFSET) &&
-	    w->value >= N_SLOTS)
+	if (is_slot_word(w->kind) && w->value >= N_SLOTS)
 		w->value %= N_SLOTS;
 }
 
@@ -124,12 +123,78 @@ static void change_call(struct call *c)
 	}
 }
 
+static struct word *address_of_payload(struct call *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n_items; i++)
+		if (c->items[i].type == KDBUS_ITEM_PAYLOAD_VEC &&
+		    c->items[i].n > 1)
+			return &c->items[i].words[1];
+	return NULL;
+}
+
+/* returns the page it stalls at */
+static unsigned int stall_call(struct call *c)
+{
+	struct word *address = address_of_payload(c);
+
+	if (!address || chance(20)) {
+		c->place = P_STALL;
+		return STALL_PAYLOAD + rnd(2);
+	}
+	address->kind = W_STALL;
+	address->value = 0;
+	return 0;
+}
+
+/* a call stalls, and others happen before it goes on */
+static void stall(struct prog *p, unsigned int at)
+{
+	struct call *c = &p->calls[at], more;
+	unsigned int thread, page, n;
+
+	if (ops[c->op].kind != O_IOCTL)
+		return;
+	page = stall_call(c);
+	if (!proc_of(c->thread))
+		c->thread = 1;
+	thread = c->thread;
+	for (n = rnd(5); n; n--) {
+		gen_move(&more, p, at + 1);
+		if (more.thread == thread)
+			more.thread = proc_of(thread) ? 0 : 2;
+		insert(p, ++at, &more);
+	}
+	memset(&more, 0, sizeof(more));
+	more.op = op_of(0, O_FILL);
+	more.n_words = 2;
+	more.words[0].value = thread;
+	more.words[1].value = page;
+	insert(p, at + 1, &more);
+}
+
+/* some calls of a thread, many times */
+static void repeat(struct prog *p, unsigned int at)
+{
+	struct call c = {
+		.thread = p->calls[at].thread,
+		.op = op_of(0, O_AGAIN),
+		.n_words = 3,
+	};
+
+	c.words[0].value = 1 + rnd(3);
+	c.words[1].value = 2 + rnd(chance(85) ? 20 : 200);
+	c.words[2].value = rnd(2);
+	insert(p, at + 1, &c);
+}
+
 static void change(struct prog *p, const struct prog *other)
 {
 	unsigned int at = rnd(p->n), n, from;
 	struct call c;
 
-	switch (rnd(12)) {
+	switch (rnd(14)) {
 	case 0:
 		drop(p, at);
 		break;
@@ -156,6 +221,12 @@ static void change(struct prog *p, const struct prog *other)
 		at = rnd(p->n + 1);
 		gen_call(&c, p, at);
 		insert(p, at, &c);
+		break;
+	case 8:
+		stall(p, at);
+		break;
+	case 9:
+		repeat(p, at);
 		break;
 	default:
 		change_call(&p->calls[at]);

@@ -12,8 +12,7 @@
 #include "exec.h"
 
 #define BUFFER_SIZE	(4UL << 20)
-#define PAGE		4096UL
-#define MOST_MAPS	N_CALLS
+#define MOST_MAPS	64
 
 const char *module = "kdbus";
 const struct result *result;
@@ -56,7 +55,7 @@ u64 now(void)
 }
 
 /* the page behind it is not to be touched */
-static void *map(size_t size, int flags)
+void *map(size_t size, int flags)
 {
 	u8 *p;
 
@@ -90,16 +89,38 @@ void exec_init(void)
 		threads[i].constant = map(AREA_SIZE, MAP_PRIVATE);
 	}
 	sigaction(SIGUSR1, &sa, NULL);
+	stall_init();
 }
 
-void note_map(void *p, size_t size)
-{
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;
 
-	pthread_mutex_lock(&lock);
-	maps[n_maps].p = p;
-	maps[n_maps++].size = size;
-	pthread_mutex_unlock(&lock);
+bool note_map(void *p, size_t size)
+{
+	bool room;
+
+	pthread_mutex_lock(&maps_lock);
+	room = n_maps < MOST_MAPS;
+	if (room) {
+		maps[n_maps].p = p;
+		maps[n_maps++].size = size;
+	}
+	pthread_mutex_unlock(&maps_lock);
+	return room;
+}
+
+void unmap(void *p)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&maps_lock);
+	for (i = 0; i < n_maps; i++)
+		if (maps[i].p == p)
+			break;
+	if (i < n_maps) {
+		munmap(p, maps[i].size);
+		maps[i] = maps[--n_maps];
+	}
+	pthread_mutex_unlock(&maps_lock);
 }
 
 void unmap_all(void)

@@ -10,7 +10,8 @@
 
 static const char word_marks[] = {
 	[W_SIZE] = '=', [W_ID] = '@', [W_ADDR] = '&', [W_FD] = '#',
-	[W_OFFSET] = '%', [W_SOON] = '+',
+	[W_OFFSET] = '%', [W_SOON] = '+', [W_OLD] = '?', [W_LAP] = '^',
+	[W_POOL] = '*', [W_STALL] = '$',
 };
 
 /* ------------------------------------------------------------------------ */
@@ -142,7 +143,7 @@ static bool take_word(struct in *in, struct word *w)
 
 	w->kind = W_LITERAL;
 	w->value = 0;
-	for (kind = W_SIZE; kind <= W_SOON; kind++) {
+	for (kind = W_SIZE; kind < N_WORD_KINDS; kind++) {
 		if (*in->p != word_marks[kind])
 			continue;
 		in->p++;
@@ -278,13 +279,17 @@ static bool take_call(struct in *in, struct call *c)
 
 unsigned int prog_parse(struct prog *p, const char *text)
 {
+	bool begun = false;
 	unsigned int line;
 
 	memset(p, 0, sizeof(*p));
 	for (line = 1; *text; line++) {
 		struct in in = { text, strchrnul(text, '\n') };
 
-		if (line == 1) {
+		if (*text == '#') {
+			in.p = in.end;
+		} else if (!begun) {
+			begun = true;
 			p->ordered = take(&in, "ordered");
 			if (!p->ordered && !take(&in, "free"))
 				return line;

@@ -80,6 +80,11 @@
  * nothing of an extension is shown to others: neither in the flags of buses nor
  * in those of connections.
  *
+ * Extensions have bits 48 to 62, of commands and messages alike. Version 1 has
+ * the lowest bits, and bit 63. Programs written for it probe what is between
+ * with a bit that was unknown then, 32 for instance, and count on EINVAL: bits
+ * up to 47 that version 1 does not have stay refused.
+ *
  * KDBUS_EXT_ATTACH. In version 1 the receiver alone decides which metadata
  * comes with a message. With this extension each connection also has a mask of
  * what may be attached to its own messages and what KDBUS_CMD_CONN_INFO may
@@ -106,7 +111,7 @@
  * counts.
  */
 enum kdbus_ext_flags {
-	KDBUS_EXT_ATTACH	= 1ULL << 32,
+	KDBUS_EXT_ATTACH	= 1ULL << 48,
 };
 
 /* in place of an offset: nothing there */
@@ -145,7 +150,8 @@ struct kdbus_notify_name_change {
  * @gid:	Real group id
  * @pid:	Process id
  * @tid:	Thread id
- * @starttime:	Start of the process, in nanoseconds of CLOCK_MONOTONIC
+ * @starttime:	Start of the process, in nanoseconds of the CLOCK_MONOTONIC of
+ *		the receiver
  */
 struct kdbus_creds {
 	__u64 uid;
@@ -179,7 +185,7 @@ struct kdbus_audit {
 /**
  * struct kdbus_timestamp - when the message was sent
  * @seqnum:		Number of the message in its domain
- * @monotonic_ns:	CLOCK_MONOTONIC, in nanoseconds
+ * @monotonic_ns:	CLOCK_MONOTONIC of the receiver, in nanoseconds
  * @realtime_ns:	CLOCK_REALTIME, in nanoseconds
  */
 struct kdbus_timestamp {
@@ -442,8 +448,8 @@ enum kdbus_msg_flags {
 	KDBUS_MSG_FLAGS_EXPECT_REPLY	= 1ULL << 0,
 	KDBUS_MSG_FLAGS_SYNC_REPLY	= 1ULL << 1,
 	KDBUS_MSG_FLAGS_NO_AUTO_START	= 1ULL << 2,
-	KDBUS_MSG_EXT_RECV		= 1ULL << 32,
-	KDBUS_MSG_EXT_FREE		= 1ULL << 33,
+	KDBUS_MSG_EXT_RECV		= 1ULL << 48,
+	KDBUS_MSG_EXT_FREE		= 1ULL << 49,
 };
 
 /**
@@ -470,7 +476,8 @@ enum kdbus_payload_type {
  * @payload_type:	KDBUS_PAYLOAD_*
  * @cookie:		Chosen by the sender, to recognise the reply by
  * @timeout_ns:		In a request: when waiting for the reply ends, in
- *			nanoseconds of CLOCK_MONOTONIC
+ *			nanoseconds of CLOCK_MONOTONIC; sender and receiver see
+ *			that of their own time namespaces
  * @cookie_reply:	Else: cookie of the message this one answers, or 0
  * @offset_reply:	From a synchronous request: where the reply is in the
  *			pool; with KDBUS_MSG_EXT_RECV, what was received
@@ -511,8 +518,8 @@ enum kdbus_recv_flags {
 	KDBUS_RECV_PEEK		= 1ULL << 0,
 	KDBUS_RECV_DROP		= 1ULL << 1,
 	KDBUS_RECV_USE_PRIORITY	= 1ULL << 2,
-	KDBUS_RECV_EXT_WAIT	= 1ULL << 32,
-	KDBUS_RECV_EXT_FREE	= 1ULL << 33,
+	KDBUS_RECV_EXT_WAIT	= 1ULL << 48,
+	KDBUS_RECV_EXT_FREE	= 1ULL << 49,
 };
 
 /**
@@ -558,12 +565,20 @@ struct kdbus_cmd_free {
  * @KDBUS_HELLO_ACTIVATOR:	Hold a name until its service starts
  * @KDBUS_HELLO_POLICY_HOLDER:	Only hold the policy of a name
  * @KDBUS_HELLO_MONITOR:	See what everybody else is sent
+ * @KDBUS_HELLO_EXT_RESERVE:	Have all of the pool's memory from the beginning
+ *
+ * With KDBUS_HELLO_EXT_RESERVE the pages of the pool are allocated and charged to
+ * the memory cgroup of the caller before the command returns, and none is given
+ * back while there is a connection: later messages find room in the pool whatever
+ * the memory situation is by then. ENOMEM if there is not enough, EINTR if a
+ * signal came; the handle can be used again. See &enum kdbus_ext_flags.
  */
 enum kdbus_hello_flags {
 	KDBUS_HELLO_ACCEPT_FD		= 1ULL << 0,
 	KDBUS_HELLO_ACTIVATOR		= 1ULL << 1,
 	KDBUS_HELLO_POLICY_HOLDER	= 1ULL << 2,
 	KDBUS_HELLO_MONITOR		= 1ULL << 3,
+	KDBUS_HELLO_EXT_RESERVE		= 1ULL << 49,
 };
 
 /**

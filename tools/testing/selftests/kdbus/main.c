@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "suites.h"
 #include "util.h"
 
 struct entry {
@@ -23,14 +22,11 @@ struct entry {
 	unsigned int timeout;
 };
 
+#define KSFT_SKIP	4	/* exit status, as in kselftest.h */
+
 static struct entry entries[2048];
 static unsigned int n_entries;
 static const char *suite_name;
-
-void kt_suite(const char *name)
-{
-	suite_name = name;
-}
 
 void kt_add(const TTest *test, unsigned int timeout)
 {
@@ -43,12 +39,31 @@ void kt_add(const TTest *test, unsigned int timeout)
 	e->timeout = timeout;
 }
 
+/* The linker gathers what KT_SUITE() put there, and names both ends. */
+extern const struct kt_suite *const __start_kt_suites[];
+extern const struct kt_suite *const __stop_kt_suites[];
+
+static int compare_suites(const void *p, const void *q)
+{
+	const struct kt_suite *a = *(const struct kt_suite * const *)p;
+	const struct kt_suite *b = *(const struct kt_suite * const *)q;
+
+	if (a->late != b->late)
+		return a->late - b->late;
+	return strcmp(a->file, b->file);
+}
+
 static void register_all(void)
 {
-	size_t i;
+	size_t i, n = __stop_kt_suites - __start_kt_suites;
+	const struct kt_suite *suites[n];
 
-	for (i = 0; i < kt_n_suites; i++)
-		kt_suites[i]();
+	memcpy(suites, __start_kt_suites, sizeof(suites));
+	qsort(suites, n, sizeof(*suites), compare_suites);
+	for (i = 0; i < n; i++) {
+		suite_name = suites[i]->name;
+		suites[i]->add_tests();
+	}
 }
 
 static bool wanted(const struct entry *e, char **patterns, int n)
@@ -145,7 +160,7 @@ static int run_all(char **patterns, int n)
 
 	for (i = 0; i < n_entries; i++)
 		number += wanted(&entries[i], patterns, n);
-	printf("KTAP version 1\n1..%u\n# seed %u\n", number, kt_seed);
+	printf("TAP version 13\n1..%u\n# seed %u\n", number, kt_seed);
 	number = 0;
 	for (i = 0; i < n_entries; i++) {
 		int result;
@@ -157,11 +172,47 @@ static int run_all(char **patterns, int n)
 		failed += result == 0;
 		skipped += result < 0;
 	}
+	printf("# Totals: pass:%u fail:%u xfail:0 xpass:0 skip:%u error:0\n",
+	       passed, failed, skipped);
 	printf("%u passed, %u failed", passed, failed);
 	if (skipped)
 		printf(", %u skipped", skipped);
 	printf("\n");
+	if (!failed && !passed && skipped)
+		return KSFT_SKIP;
 	return failed || !passed;
+}
+
+static bool have_driver(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/dev/%s/control", kt_module);
+	return path_exists(path);
+}
+
+static void load_driver(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		/* what it says would stand before the version of TAP */
+		freopen("/dev/null", "w", stderr);
+		execlp("modprobe", "modprobe", "-q", kt_module, NULL);
+		_exit(127);
+	}
+	if (pid > 0)
+		kt_wait(pid);
+}
+
+/* what is missing for any test at all, or NULL */
+static const char *missing(void)
+{
+	if (geteuid())
+		return "only root makes all that the tests need";
+	if (!have_driver())
+		load_driver();
+	return have_driver() ? NULL : "no control node in /dev, no such module";
 }
 
 static void usage(FILE *out, const char *name)
@@ -170,7 +221,8 @@ static void usage(FILE *out, const char *name)
 		"  -l  list the tests\n"
 		"  -m  name of the module, and of its directory in /dev\n"
 		"  -s  seed of everything random (default: the clock)\n"
-		"  -t  only tests whose SUITE/NAME contains or matches this\n",
+		"  -t  only tests whose SUITE/NAME contains or matches this\n"
+		"exit status: 0, 1 when a test failed, 4 when all were skipped\n",
 		name);
 }
 
@@ -186,6 +238,7 @@ static int list_all(char **patterns, int n)
 
 int main(int argc, char **argv)
 {
+	const char *reason;
 	char *patterns[64];
 	int opt, n = 0;
 	bool list = false;
@@ -227,5 +280,12 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	register_all();
-	return list ? list_all(patterns, n) : run_all(patterns, n);
+	if (list)
+		return list_all(patterns, n);
+	reason = missing();
+	if (reason) {
+		printf("TAP version 13\n1..0 # SKIP %s\n", reason);
+		return KSFT_SKIP;
+	}
+	return run_all(patterns, n);
 }
