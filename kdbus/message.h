@@ -119,8 +119,6 @@ struct kdbus_queued_msg *kdbus_msg_copy_new(struct kdbus_message *m,
 struct kdbus_queued_msg *kdbus_msg_copy_new_note(const struct kdbus_msg *msg,
 						 struct kdbus_conn *dst,
 						 struct kdbus_user *user);
-int kdbus_msg_copy_write_note(struct kdbus_conn *dst,
-			      struct kdbus_queued_msg *qmsg);
 void kdbus_msg_copy_undo(struct kdbus_conn *dst, struct kdbus_queued_msg *qmsg);
 
 /**

@@ -266,27 +266,3 @@ struct kdbus_queued_msg *kdbus_msg_copy_new_note(const struct kdbus_msg *msg,
 	qmsg->head = msg->size;
 	return qmsg;
 }
-
-/**
- * kdbus_msg_copy_write_note() - write a notification into the pool
- * @dst:	The receiver
- * @qmsg:	The notification, in no queue
- *
- * Context: May sleep.
- *
- * Return: 0, or -ENOBUFS if there is no room or no memory.
- */
-int kdbus_msg_copy_write_note(struct kdbus_conn *dst,
-			      struct kdbus_queued_msg *qmsg)
-{
-	struct kdbus_slice *slice;
-
-	/* the receiver's own doing: it need not leave anything for others */
-	slice = kdbus_pool_alloc(dst->pool, qmsg->note->size, false);
-	if (IS_ERR(slice))
-		return PTR_ERR(slice);
-
-	kdbus_slice_write(slice, 0, qmsg->note, qmsg->note->size);
-	qmsg->slice = slice;
-	return 0;
-}

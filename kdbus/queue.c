@@ -53,6 +53,26 @@ static struct kdbus_queued_msg *queue_find(struct kdbus_queue *queue,
 	return kdbus_order_pick(&queue->order, pick);
 }
 
+/* the same, if it needs not be written first */
+static struct kdbus_queued_msg *
+queue_find_ready(struct kdbus_queue *queue, const struct kdbus_queue_pick *pick)
+{
+	struct kdbus_queued_msg *qmsg = queue_find(queue, pick);
+
+	if (IS_ERR(qmsg) || likely(qmsg->slice) ||
+	    pick->unwritten == KDBUS_UNWRITTEN_TAKE)
+		return qmsg;
+	return ERR_PTR(-ENODATA);
+}
+
+static struct kdbus_queued_msg *
+queue_find_note(struct kdbus_queue *queue, const struct kdbus_queue_pick *pick)
+{
+	struct kdbus_queued_msg *qmsg = queue_find(queue, pick);
+
+	return IS_ERR(qmsg) || qmsg->slice ? NULL : qmsg;
+}
+
 /* where it is counted */
 static unsigned int *queue_counter(struct kdbus_queue *queue,
 				   const struct kdbus_queued_msg *qmsg)
@@ -205,14 +225,14 @@ void kdbus_queue_commit(struct kdbus_queue *queue,
 /**
  * kdbus_queue_peek() - look at a message without taking it
  * @queue:	The queue
- * @pick:	Which
- * @offset:	Set to where it is in the pool, or to KDBUS_QUEUE_UNWRITTEN
+ * @pick:	Which, in the pool
+ * @offset:	Set to where it is there
  *
  * Context: Any.
  *
  * Return: 0, -EAGAIN if there is none, -ENOMSG if none is urgent enough,
- * -ECONNRESET if the queue is closed, or -EINPROGRESS if a message that is
- * staged may have to come first.
+ * -ECONNRESET if the queue is closed, -ENODATA if it has to be written first, or
+ * -EINPROGRESS if a message that is staged may have to come first.
  */
 int kdbus_queue_peek(struct kdbus_queue *queue,
 		     const struct kdbus_queue_pick *pick, size_t *offset)
@@ -220,13 +240,65 @@ int kdbus_queue_peek(struct kdbus_queue *queue,
 	struct kdbus_queued_msg *qmsg;
 
 	spin_lock(&queue->lock);
-	qmsg = queue_find(queue, pick);
+	qmsg = queue_find_ready(queue, pick);
 	if (!IS_ERR(qmsg))
-		*offset = qmsg->slice ? qmsg->slice->offset :
-					 KDBUS_QUEUE_UNWRITTEN;
+		*offset = qmsg->slice->offset;
 	spin_unlock(&queue->lock);
 
 	return PTR_ERR_OR_ZERO(qmsg);
+}
+
+/**
+ * kdbus_queue_note_size() - how much room a notification needs in the pool
+ * @queue:	The queue
+ * @pick:	Which
+ *
+ * Context: Any.
+ *
+ * Return: Bytes, or 0 if what comes first needs not be written any more.
+ */
+size_t kdbus_queue_note_size(struct kdbus_queue *queue,
+			     const struct kdbus_queue_pick *pick)
+{
+	const struct kdbus_queued_msg *qmsg;
+	size_t size;
+
+	spin_lock(&queue->lock);
+	qmsg = queue_find_note(queue, pick);
+	size = qmsg ? qmsg->note->size : 0;
+	spin_unlock(&queue->lock);
+
+	return size;
+}
+
+/**
+ * kdbus_queue_write_note() - write a notification into the pool, in its place
+ * @queue:	The queue
+ * @pick:	Which
+ * @slice:	Where to; given away on success
+ * @size:	What kdbus_queue_note_size() said
+ *
+ * Context: Any.
+ *
+ * Return: False if another one comes first meanwhile.
+ */
+bool kdbus_queue_write_note(struct kdbus_queue *queue,
+			    const struct kdbus_queue_pick *pick,
+			    struct kdbus_slice *slice, size_t size)
+{
+	struct kdbus_queued_msg *qmsg;
+	bool fits;
+
+	spin_lock(&queue->lock);
+	qmsg = queue_find_note(queue, pick);
+	fits = qmsg && qmsg->note->size == size;
+	if (fits) {
+		kdbus_slice_write(slice, 0, qmsg->note, size);
+		qmsg->slice = slice;
+	}
+	spin_unlock(&queue->lock);
+
+	return fits;
 }
 
 /**
@@ -243,20 +315,16 @@ int kdbus_queue_peek(struct kdbus_queue *queue,
 bool kdbus_queue_has_nothing(struct kdbus_queue *queue,
 			     const struct kdbus_queue_pick *pick)
 {
+	struct kdbus_queue_pick now = *pick;
 	struct kdbus_queued_msg *qmsg;
-	bool nothing;
 
 	spin_lock(&queue->lock);
-	qmsg = queue_find(queue, pick);
-	if (IS_ERR(qmsg))
-		nothing = qmsg == ERR_PTR(-EAGAIN) ||
-			  qmsg == ERR_PTR(-ENOMSG);
-	else
-		nothing = queue->stuck && !qmsg->slice &&
-			  !kdbus_order_has_written(&queue->order, pick);
+	now.unwritten = queue->stuck ? KDBUS_UNWRITTEN_SKIP :
+				       KDBUS_UNWRITTEN_TAKE;
+	qmsg = queue_find(queue, &now);
 	spin_unlock(&queue->lock);
 
-	return nothing;
+	return qmsg == ERR_PTR(-EAGAIN) || qmsg == ERR_PTR(-ENOMSG);
 }
 
 /**
@@ -276,7 +344,7 @@ struct kdbus_queued_msg *kdbus_queue_dequeue(struct kdbus_queue *queue,
 	struct kdbus_queued_msg *qmsg;
 
 	spin_lock(&queue->lock);
-	qmsg = queue_find(queue, pick);
+	qmsg = queue_find_ready(queue, pick);
 	if (!IS_ERR(qmsg))
 		kdbus_order_del(&queue->order, qmsg);
 	spin_unlock(&queue->lock);
@@ -489,6 +557,37 @@ void kdbus_queue_lost(struct kdbus_queue *queue)
 	spin_lock(&queue->lock);
 	queue->lost++;
 	spin_unlock(&queue->lock);
+}
+
+/**
+ * kdbus_queue_lose_note() - lose a notification for which there is no room
+ * @queue:	The queue
+ * @pick:	Which
+ *
+ * Context: May sleep.
+ *
+ * Return: The notification, to be freed, or NULL if none comes first any more or
+ * if messages of users give hope of room.
+ */
+struct kdbus_queued_msg *
+kdbus_queue_lose_note(struct kdbus_queue *queue,
+		      const struct kdbus_queue_pick *pick)
+{
+	struct kdbus_queued_msg *note = NULL;
+
+	spin_lock(&queue->lock);
+	if (!kdbus_queue_has_messages(queue))
+		note = queue_find_note(queue, pick);
+	if (note) {
+		kdbus_order_del(&queue->order, note);
+		queue->lost++;
+		WRITE_ONCE(queue->stuck, false);
+	}
+	spin_unlock(&queue->lock);
+
+	if (note)
+		kdbus_queue_dequeue_done(queue, note);
+	return note;
 }
 
 /**

@@ -52,7 +52,8 @@ struct seq_file;
  *
  * A notification of the kernel is not written into the pool before it is
  * received: neither can it take room from messages of users there, nor they from
- * it, and no user that causes one waits for the receiver's pages.
+ * it, and no user that causes one waits for the receiver's pages. It keeps its
+ * place meanwhile, so that no thread of the receiver finds what is behind it first.
  *
  * Each queue keeps one unused entry: a connection that has received a message will
  * receive another one.
@@ -152,13 +153,27 @@ struct kdbus_order {
 };
 
 /**
+ * enum kdbus_queue_unwritten - what becomes of a notification not yet in the pool
+ * @KDBUS_UNWRITTEN_FIRST:	It is to be written first: -ENODATA
+ * @KDBUS_UNWRITTEN_SKIP:	What is behind it is wanted, there is no room for it
+ * @KDBUS_UNWRITTEN_TAKE:	It is wanted as it is
+ */
+enum kdbus_queue_unwritten {
+	KDBUS_UNWRITTEN_FIRST,
+	KDBUS_UNWRITTEN_SKIP,
+	KDBUS_UNWRITTEN_TAKE,
+};
+
+/**
  * struct kdbus_queue_pick - which message is wanted
  * @by_priority:	The most urgent one, not the oldest
  * @priority:		How urgent it has to be at least
+ * @unwritten:		What if it is a notification that is not in the pool
  */
 struct kdbus_queue_pick {
 	bool by_priority;
 	s64 priority;
+	enum kdbus_queue_unwritten unwritten;
 };
 
 void kdbus_order_init(struct kdbus_order *order);
@@ -174,11 +189,6 @@ void kdbus_order_del(struct kdbus_order *order,
 		     struct kdbus_queued_msg *qmsg);
 struct kdbus_queued_msg *kdbus_order_pick(struct kdbus_order *order,
 					  const struct kdbus_queue_pick *pick);
-bool kdbus_order_has_written(const struct kdbus_order *order,
-			     const struct kdbus_queue_pick *pick);
-
-/* where a message is that was not written yet */
-#define KDBUS_QUEUE_UNWRITTEN	SIZE_MAX
 
 /**
  * struct kdbus_queue - messages waiting
@@ -246,6 +256,11 @@ int kdbus_queue_peek(struct kdbus_queue *queue,
 		     const struct kdbus_queue_pick *pick, size_t *offset);
 bool kdbus_queue_has_nothing(struct kdbus_queue *queue,
 			     const struct kdbus_queue_pick *pick);
+size_t kdbus_queue_note_size(struct kdbus_queue *queue,
+			     const struct kdbus_queue_pick *pick);
+bool kdbus_queue_write_note(struct kdbus_queue *queue,
+			    const struct kdbus_queue_pick *pick,
+			    struct kdbus_slice *slice, size_t size);
 struct kdbus_queued_msg *kdbus_queue_dequeue(struct kdbus_queue *queue,
 					     const struct kdbus_queue_pick *pick);
 bool kdbus_queue_requeue(struct kdbus_queue *queue,
@@ -260,6 +275,9 @@ void kdbus_queue_restore(struct kdbus_queue *queue, struct list_head *entries);
 int kdbus_queue_append(struct kdbus_queue *queue, struct list_head *entries,
 		       atomic64_t *seq, bool first);
 void kdbus_queue_lost(struct kdbus_queue *queue);
+struct kdbus_queued_msg *
+kdbus_queue_lose_note(struct kdbus_queue *queue,
+		      const struct kdbus_queue_pick *pick);
 bool kdbus_queue_has_from(struct kdbus_queue *queue, u64 src_id);
 bool kdbus_queue_set_stuck(struct kdbus_queue *queue, bool stuck);
 void kdbus_queue_show(struct kdbus_queue *queue, struct seq_file *m);

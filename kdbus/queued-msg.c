@@ -288,13 +288,44 @@ void kdbus_order_del(struct kdbus_order *order, struct kdbus_queued_msg *qmsg)
 	order_update_readable(order);
 }
 
-static struct kdbus_queued_msg *order_most_urgent(struct kdbus_order *order)
+static bool order_skips(const struct kdbus_queued_msg *qmsg,
+			const struct kdbus_queue_pick *pick)
+{
+	return !qmsg->slice && pick->unwritten == KDBUS_UNWRITTEN_SKIP;
+}
+
+static struct kdbus_queued_msg *order_oldest(const struct kdbus_order *order,
+					     const struct kdbus_queue_pick *pick)
+{
+	struct kdbus_queued_msg *qmsg;
+
+	list_for_each_entry(qmsg, &order->fifo, fifo)
+		if (likely(!order_skips(qmsg, pick)))
+			return qmsg;
+	return NULL;
+}
+
+static struct kdbus_queued_msg *
+order_oldest_normal(const struct kdbus_order *order,
+		    const struct kdbus_queue_pick *pick)
+{
+	struct kdbus_queued_msg *qmsg;
+
+	list_for_each_entry(qmsg, &order->normal, normal)
+		if (likely(!order_skips(qmsg, pick)))
+			return qmsg;
+	return NULL;
+}
+
+/* notifications have priority 0, so what is sorted is in the pool */
+static struct kdbus_queued_msg *
+order_most_urgent(const struct kdbus_order *order,
+		  const struct kdbus_queue_pick *pick)
 {
 	struct rb_node *node = rb_first_cached(&order->sorted);
 	struct kdbus_queued_msg *normal, *sorted;
 
-	normal = list_first_entry_or_null(&order->normal,
-					  struct kdbus_queued_msg, normal);
+	normal = order_oldest_normal(order, pick);
 	sorted = rb_entry_safe(node, struct kdbus_queued_msg, sorted);
 	if (!normal || !sorted)
 		return normal ?: sorted;
@@ -328,38 +359,18 @@ struct kdbus_queued_msg *kdbus_order_pick(struct kdbus_order *order,
 	if (!order->readable)
 		return ERR_PTR(-EAGAIN);
 	if (!pick->by_priority) {
-		qmsg = list_first_entry(&order->fifo, struct kdbus_queued_msg,
-					fifo);
+		qmsg = order_oldest(order, pick);
+		if (!qmsg)
+			return ERR_PTR(-EAGAIN);
 		return qmsg != order->staged ? qmsg : ERR_PTR(-EINPROGRESS);
 	}
 
-	qmsg = order_most_urgent(order);
+	qmsg = order_most_urgent(order, pick);
+	if (!qmsg)
+		return ERR_PTR(-EAGAIN);
 	if (qmsg->priority > pick->priority)
 		return ERR_PTR(-ENOMSG);
 	return order_is_behind(qmsg, order->staged) ? ERR_PTR(-EINPROGRESS) : qmsg;
-}
-
-/**
- * kdbus_order_has_written() - whether one that is wanted is in the pool
- * @order:	Where
- * @pick:	Which is wanted, whatever else is there
- *
- * Context: Any; ``queue->lock`` is held.
- *
- * Return: Whether there is one, staged or not.
- */
-bool kdbus_order_has_written(const struct kdbus_order *order,
-			     const struct kdbus_queue_pick *pick)
-{
-	const struct kdbus_queued_msg *qmsg;
-
-	order_assert_held(order);
-
-	list_for_each_entry(qmsg, &order->fifo, fifo)
-		if (qmsg->slice && (!pick->by_priority ||
-				    qmsg->priority <= pick->priority))
-			return true;
-	return false;
 }
 
 /**

@@ -32,73 +32,8 @@ static struct kdbus_queued_msg *recv_dequeue(struct kdbus_conn *conn,
 	return qmsg;
 }
 
-/* a notification that could not be written is lost, or goes back to its place */
-static void recv_put_back(struct kdbus_conn *conn, struct kdbus_queued_msg *note,
-			  bool lose)
-{
-	if (!lose && kdbus_queue_requeue(&conn->queue, note))
-		return;
-
-	kdbus_queue_dequeue_done(&conn->queue, note);
-	kdbus_queue_lost(&conn->queue);
-	kdbus_queued_msg_free(&conn->queue, note);
-}
-
-/*
- * Notifications of @size bytes and less are back in the queue, and there was no
- * room for them. @found: a message was, in their place.
- */
-static void recv_kept(struct kdbus_conn *conn, bool found, bool news,
-		      size_t size)
-{
-	/* what another thread gave back before it could know has told nobody */
-	if (kdbus_pool_fits(conn->pool, size))
-		kdbus_conn_room(conn);
-	/* others may have found nothing meanwhile; once, as it may be in vain */
-	if (found || news)
-		kdbus_conn_wake(conn);
-}
-
-/*
- * Take a message that is in the pool. A notification is written there now. If
- * there is no room for it, messages behind it are received first, if they are
- * urgent enough, or else it stays. If there are no messages, it is the receiver
- * that frees nothing, and the notification is lost.
- */
-static struct kdbus_queued_msg *
-recv_dequeue_written(struct kdbus_conn *conn, const struct kdbus_queue_pick *pick)
-{
-	struct kdbus_queued_msg *qmsg, *note, *tmp;
-	bool news = false, lose;
-	LIST_HEAD(notes);
-	size_t size = 0;
-
-	for (;;) {
-		qmsg = recv_dequeue(conn, pick);
-		if (IS_ERR(qmsg) || likely(qmsg->slice) ||
-		    kdbus_msg_copy_write_note(conn, qmsg) == 0)
-			break;
-		list_add_tail(&qmsg->fifo, &notes);
-		size = max_t(size_t, size, qmsg->note->size);
-		/* undone by a message that comes from here on */
-		news |= kdbus_queue_set_stuck(&conn->queue, true);
-	}
-
-	if (likely(list_empty(&notes)))
-		return qmsg;
-
-	lose = IS_ERR(qmsg) && !kdbus_queue_has_messages(&conn->queue);
-	list_for_each_entry_safe(note, tmp, &notes, fifo)
-		recv_put_back(conn, note, lose);
-	if (lose)
-		kdbus_queue_set_stuck(&conn->queue, false);
-	else
-		recv_kept(conn, !IS_ERR(qmsg), news, size);
-	return qmsg;
-}
-
-static int recv_peek(struct kdbus_conn *conn, const struct kdbus_queue_pick *pick,
-		     size_t *offset)
+static int recv_look(struct kdbus_conn *conn,
+		     const struct kdbus_queue_pick *pick, size_t *offset)
 {
 	int r = kdbus_queue_peek(&conn->queue, pick, offset);
 
@@ -111,37 +46,87 @@ static int recv_peek(struct kdbus_conn *conn, const struct kdbus_queue_pick *pic
 	return r;
 }
 
-/* the same, and it is in the pool */
-static int recv_peek_written(struct kdbus_conn *conn,
-			     const struct kdbus_queue_pick *pick, size_t *offset)
+/*
+ * The notification that comes first, of @size bytes, finds no room. Messages
+ * behind it are received first, if they are urgent enough, or else it stays. If
+ * there are no messages, it is the receiver that frees nothing, and it is lost.
+ */
+static void recv_no_room(struct kdbus_conn *conn, struct kdbus_queue_pick *pick,
+			 size_t size)
 {
-	struct kdbus_queued_msg *qmsg;
-	int r;
+	struct kdbus_queued_msg *note;
 
-	r = recv_peek(conn, pick, offset);
-	if (r < 0 || likely(*offset != KDBUS_QUEUE_UNWRITTEN))
-		return r;
-
-	qmsg = recv_dequeue_written(conn, pick);
-	if (IS_ERR(qmsg))
-		return PTR_ERR(qmsg);
-
-	*offset = qmsg->slice->offset;
-	if (!kdbus_queue_requeue(&conn->queue, qmsg)) {
-		kdbus_queue_dequeue_done(&conn->queue, qmsg);
-		kdbus_reply_discard(conn, qmsg);
-		return -ECONNRESET;
+	if (!kdbus_queue_has_messages(&conn->queue)) {
+		note = kdbus_queue_lose_note(&conn->queue, pick);
+		if (note)
+			kdbus_queued_msg_free(&conn->queue, note);
+		return;
 	}
-	/* other threads may have found nothing meanwhile */
-	kdbus_conn_wake(conn);
-	return 0;
+
+	pick->unwritten = KDBUS_UNWRITTEN_SKIP;
+	/* undone by a message that comes from here on */
+	kdbus_queue_set_stuck(&conn->queue, true);
+	/* what another thread gave back before it could know has told nobody */
+	if (kdbus_pool_fits(conn->pool, size))
+		kdbus_conn_room(conn);
 }
 
-static int recv_drop(struct kdbus_conn *conn,
-		     const struct kdbus_queue_pick *pick)
+/*
+ * Write the notification that comes first into the pool. It stays where it is
+ * meanwhile, and another thread may be faster: the caller has to look again.
+ */
+static void recv_write_note(struct kdbus_conn *conn,
+			    struct kdbus_queue_pick *pick)
 {
-	struct kdbus_queued_msg *qmsg = recv_dequeue(conn, pick);
+	size_t size = kdbus_queue_note_size(&conn->queue, pick);
+	struct kdbus_slice *slice;
 
+	if (size == 0)
+		return;
+
+	/* the receiver's own doing: it need not leave anything for others */
+	slice = kdbus_pool_alloc(conn->pool, size, false);
+	if (IS_ERR(slice)) {
+		recv_no_room(conn, pick, size);
+	} else if (!kdbus_queue_write_note(&conn->queue, pick, slice, size)) {
+		kdbus_slice_free(slice);
+		kdbus_conn_has_room(conn);
+	}
+}
+
+/* take a message that is in the pool */
+static struct kdbus_queued_msg *
+recv_dequeue_written(struct kdbus_conn *conn, struct kdbus_queue_pick pick)
+{
+	struct kdbus_queued_msg *qmsg;
+
+	for (;;) {
+		qmsg = recv_dequeue(conn, &pick);
+		if (likely(qmsg != ERR_PTR(-ENODATA)))
+			return qmsg;
+		recv_write_note(conn, &pick);
+	}
+}
+
+static int recv_peek(struct kdbus_conn *conn, struct kdbus_queue_pick pick,
+		     size_t *offset)
+{
+	int r;
+
+	for (;;) {
+		r = recv_look(conn, &pick, offset);
+		if (likely(r != -ENODATA))
+			return r;
+		recv_write_note(conn, &pick);
+	}
+}
+
+static int recv_drop(struct kdbus_conn *conn, struct kdbus_queue_pick pick)
+{
+	struct kdbus_queued_msg *qmsg;
+
+	pick.unwritten = KDBUS_UNWRITTEN_TAKE;
+	qmsg = recv_dequeue(conn, &pick);
 	if (IS_ERR(qmsg))
 		return PTR_ERR(qmsg);
 
@@ -197,7 +182,7 @@ static int recv_take(struct kdbus_conn *conn,
 		     const struct kdbus_queue_pick *pick, struct kdbus_cmd *cmd,
 		     size_t member)
 {
-	struct kdbus_queued_msg *qmsg = recv_dequeue_written(conn, pick);
+	struct kdbus_queued_msg *qmsg = recv_dequeue_written(conn, *pick);
 	int r;
 
 	if (IS_ERR(qmsg))
@@ -310,10 +295,10 @@ static int recv_once(struct kdbus_conn *conn,
 	int r;
 
 	if (flags & KDBUS_RECV_DROP)
-		return recv_drop(conn, pick);
+		return recv_drop(conn, *pick);
 
 	if (flags & KDBUS_RECV_PEEK) {
-		r = recv_peek_written(conn, pick, &offset);
+		r = recv_peek(conn, *pick, &offset);
 		return r < 0 ? r : recv_store_offset(cmd, member, offset);
 	}
 
@@ -336,6 +321,11 @@ static int recv_wait(struct kdbus_conn *conn,
 		if (!recv_is_nothing(r))
 			break;
 		recv_pass_on(conn);
+		/* with room but no memory for a notification it has not slept */
+		if (signal_pending(current)) {
+			r = -ERESTARTSYS;
+			break;
+		}
 	}
 
 	/* one that could not be taken and is back woke the next itself */

@@ -2,6 +2,7 @@
 /* Several threads at once: while a message is put into several queues */
 
 #include <poll.h>
+#include <sched.h>
 
 #include "meta-util.h"
 #include "race-world.h"
@@ -247,10 +248,77 @@ START_TEST(refused_and_dropped)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------ */
+/* A thread looks at notifications, another receives them */
+
+static void *come_and_go(void *arg)
+{
+	struct conn c;
+
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST)) {
+		conn_open(&c, &bus, KT_PAGE);
+		conn_close(&c);
+		/* until they are received: none gets lost */
+		while (fdinfo(arg, "queued:") > 8 &&
+		       !__atomic_load_n(&stop, __ATOMIC_SEQ_CST))
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void *look_at(void *arg)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_SEQ_CST))
+		conn_recv_flags(arg, KDBUS_RECV_PEEK, NULL);
+	return NULL;
+}
+
+/* twice the id, and one more if it is about the end */
+static u64 next_end(struct conn *c)
+{
+	const struct kdbus_msg *msg;
+	u64 offset, end;
+
+	if (conn_recv_flags(c, 0, &offset) < 0)
+		return 0;
+	msg = conn_msg(c, offset);
+	end = msg->items[0].id_change.id * 2 +
+	      (msg->items[0].type == KDBUS_ITEM_ID_REMOVE);
+	kt_check_ret(conn_free(c, offset), 0, "FREE");
+	return end;
+}
+
+/* what is only looked at keeps its place */
+START_TEST(looked_at_by_others)
+{
+	u64 end, last = 0, n = 0;
+	pthread_t t[3];
+
+	race_world();
+	end = kt_now_ms() + RACE_MS;
+	match_all(&a);
+	t[0] = kt_thread(come_and_go, &a);
+	t[1] = kt_thread(look_at, &a);
+	t[2] = kt_thread(look_at, &a);
+	while (kt_go_on(end, n >= 100) && !kt->failures) {
+		u64 now = next_end(&a);
+
+		if (now == 0)
+			continue;
+		kt_check(now > last, "%llu after %llu", now, last);
+		last = now;
+		n++;
+	}
+	stop_many(t);
+	kt_note("%llu notifications", n);
+}
+END_TEST
+
 KT_SUITE_LATE("race-several")
 {
 	kt_test(both_ends_leave);
 	kt_test(sent_is_there);
 	kt_test(urgent_is_there);
 	kt_test(refused_and_dropped);
+	kt_test(looked_at_by_others);
 }
