@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/fsuid.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "fault-util.h"
 
 #define NAME	"fault.name"
+#define FAULT_STRANGER	1002	/* has no connection */
 
 static struct fault_world w;
 
@@ -196,6 +198,23 @@ static void ep_after(struct fault_world *w, bool fault)
 	ep_still(w);
 }
 
+/* a user that has made nothing yet pays for it */
+static void ep_stranger_before(struct fault_world *w)
+{
+	ep_before(w);
+	setfsuid(FAULT_STRANGER);
+}
+
+static void ep_stranger_after(struct fault_world *w, bool fault)
+{
+	(void)fault;
+	setfsuid(0);
+	if (has_node(ep.path, 0666, FAULT_STRANGER))
+		check_owns(&ep, 0, "the policy was made");
+	close_fd(w);
+	ep_still(w);
+}
+
 static void update_before(struct fault_world *w)
 {
 	ep_before(w);
@@ -240,6 +259,10 @@ START_TEST(endpoint)
 		{ .name = "ENDPOINT_MAKE", .errs = CAN_MEM | CAN_FAULT,
 		  .before = ep_before, .call = ep_call, .still = ep_still,
 		  .after = ep_after },
+		{ .name = "ENDPOINT_MAKE of another user",
+		  .errs = CAN_MEM | CAN_FAULT, .before = ep_stranger_before,
+		  .call = ep_call, .still = ep_still,
+		  .after = ep_stranger_after },
 		{ .name = "ENDPOINT_UPDATE", .errs = CAN_MEM | CAN_FAULT,
 		  .before = update_before, .call = update_call,
 		  .still = update_still, .after = update_after },
@@ -299,6 +322,21 @@ static void fake_before(struct fault_world *w)
 	blob_add_str(&w->cmd, KDBUS_ITEM_SECLABEL, "label");
 }
 
+/* nothing is known about this user yet, not even where notifications count */
+static void stranger_before(struct fault_world *w)
+{
+	kt_become(FAULT_STRANGER);
+	hello_start(w, 0);
+}
+
+/* nor about this one, who may look on */
+static void spy_before(struct fault_world *w)
+{
+	setfsuid(0);
+	hello_start(w, MONITOR);
+	setfsuid(FAULT_STRANGER);
+}
+
 static void user_before(struct fault_world *w)
 {
 	kt_become(FAULT_OTHER);
@@ -332,6 +370,8 @@ HALF(monitor)
 HALF(activator)
 HALF(holder)
 HALF(fake)
+HALF(stranger)
+HALF(spy)
 HALF(user)
 
 /* c[0] is another user: does policy let it have the name? */
@@ -395,6 +435,8 @@ START_TEST(connection)
 		KIND(holder, .still = named_still, .after = named_after),
 		KIND(fake, .after = hello_after),
 		KIND(user, .single = true, .after = hello_after),
+		KIND(stranger, .single = true, .after = hello_after),
+		KIND(spy, .after = hello_after),
 	};
 
 	allow_fds(512);
@@ -403,6 +445,34 @@ START_TEST(connection)
 	fault_run_all(&w, scenes, ARRAY_SIZE(scenes));
 	count_users(&w);
 	fault_end(&w);
+}
+END_TEST
+
+static struct bus lonely;
+
+static void lonely_before(struct fault_world *w)
+{
+	w->fd = open_endpoint(&lonely);
+	hello_init(&w->cmd, 0, FAULT_POOL);
+}
+HALF(lonely)
+
+static void lonely_after(struct fault_world *w, bool fault)
+{
+	(void)fault;
+	close_fd(w);
+}
+
+/* the first pool there is needs a place for its file */
+START_TEST(first_pool)
+{
+	static const struct fault_scene s = KIND(lonely, .single = true,
+						 .after = lonely_after);
+
+	fault_need();
+	bus_of(&lonely, FAULT_OWNER);
+	fault_run(&w, &s);
+	bus_close(&lonely);
 }
 END_TEST
 
@@ -501,6 +571,7 @@ KT_SUITE_LATE("fault-make")
 	kt_test_slow(bus, 180);
 	kt_test_slow(domain, 180);
 	kt_test_slow(endpoint, 180);
+	kt_test_slow(first_pool, 180);
 	kt_test_slow(connection, 180);
 	kt_test_slow(mapping, 180);
 }

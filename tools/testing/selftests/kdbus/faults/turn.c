@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Faults in commands that also free and receive */
 
+#include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
+
 #include "fault-util.h"
 #include "wait-util.h"
 
@@ -125,8 +129,53 @@ START_TEST(turn)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------ */
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/*
+ * One that waits for a notification for which there is room, but no memory, is
+ * still reached by signals.
+ */
+START_TEST(waiting)
+{
+	const struct sigaction wakes = { .sa_handler = on_alarm };
+	struct itimerval soon = { .it_value.tv_usec = 200000 };
+	struct kdbus_cmd_recv recv = { .flags = WAIT | URGENT };
+	unsigned int n = 1;
+	int file, ret;
+
+	fault_world(&w);
+	fault_open(&w, TO, FAULT_OTHER, 0, 0);
+	match_all(&w.c[TO]);
+	send_prio(&w.c[TO], &w.c[TO], 1, 5);
+	fault_open(&w, FROM, FAULT_OWNER, 0, 0);
+	if (!fault_flood(true))
+		kt_skip("FAULT_ONCE is set");
+	kt_assert(!sigaction(SIGALRM, &wakes, NULL), "sigaction: %m");
+	file = fault_file();
+	/* the first faults are of reading the command */
+	do {
+		kt_assert(!setitimer(ITIMER_REAL, &soon, NULL), "setitimer: %m");
+		fault_arm(file, n++);
+		ret = kt_cmd(w.c[TO].fd, KDBUS_CMD_MSG_RECV, &recv);
+		fault_disarm(file);
+	} while (ret == -EFAULT);
+	fault_flood(false);
+	kt_check_ret(ret, -EINTR, "RECV");
+	kt_check(fdinfo(&w.c[TO], "lost:") == 0, "lost");
+	kt_assert_ret(recv_now(&w.c[TO], &recv, URGENT, 0), 0, "memory");
+	close(file);
+	fault_end(&w);
+}
+END_TEST
+
 KT_SUITE_LATE("fault-turn")
 {
 	kt_test_slow(receiving, 180);
 	kt_test_slow(turn, 180);
+	kt_test_slow(waiting, 30);
 }

@@ -7,7 +7,7 @@
 #define NAME	"fault.name"
 
 /* connections: who asks, another, a user without privileges */
-enum { ASKS, OTHER, USER };
+enum { ASKS, OTHER, USER, SPARE };
 
 static struct fault_world w;
 
@@ -191,8 +191,74 @@ START_TEST(matches)
 }
 END_TEST
 
+/* ------------------------------------------------------------------------ */
+/* The first matches of a bus: it has no place for them yet */
+
+static struct bus fresh;
+static struct conn casts;
+
+static void fresh_before(struct fault_world *w)
+{
+	memset(&w->c[SPARE], 0, sizeof(w->c[SPARE]));
+	bus_of(&fresh, FAULT_OWNER);
+	conn_open(&w->c[SPARE], &fresh, FAULT_POOL);
+	conn_open(&casts, &fresh, FAULT_POOL);
+}
+
+static void fresh_mask_before(struct fault_world *w)
+{
+	fresh_before(w);
+	match_init(&w->cmd, 5, 0);
+	rule_bit(&w->cmd, KT_BLOOM_SIZE, 3);
+}
+
+static void fresh_split_before(struct fault_world *w)
+{
+	fresh_before(w);
+	match_init(&w->cmd, 5, 0);
+	rule_bit(&w->cmd, 2 * KT_BLOOM_SIZE, 3);
+}
+
+static int fresh_call(struct fault_world *w)
+{
+	return match_add(&w->c[SPARE], &w->cmd);
+}
+
+static void fresh_still(struct fault_world *w)
+{
+	kt_check_ret(match_remove(&w->c[SPARE], 5), -ENOENT, "there is one");
+}
+
+static void fresh_after(struct fault_world *w, bool fault)
+{
+	(void)fault;
+	kt_check(hears_bit(&casts, &w->c[SPARE], 3), "bit 3");
+	kt_check(!hears_bit(&casts, &w->c[SPARE], 9), "bit 9");
+	conn_close(&casts);
+	fault_close(w, SPARE);
+	bus_close(&fresh);
+}
+
+START_TEST(first_matches)
+{
+	static const struct fault_scene scenes[] = {
+		{ .name = "MATCH_ADD of the first mask", CAN,
+		  .before = fresh_mask_before, .call = fresh_call,
+		  .still = fresh_still, .after = fresh_after },
+		{ .name = "MATCH_ADD of the first masks by generation", CAN,
+		  .before = fresh_split_before, .call = fresh_call,
+		  .still = fresh_still, .after = fresh_after },
+	};
+
+	fault_world(&w);
+	fault_run_all(&w, scenes, ARRAY_SIZE(scenes));
+	fault_end(&w);
+}
+END_TEST
+
 KT_SUITE_LATE("fault-name")
 {
 	kt_test_slow(updates, 180);
 	kt_test_slow(matches, 180);
+	kt_test_slow(first_matches, 180);
 }

@@ -69,6 +69,26 @@ static void check_full(struct conn *full, struct conn *other)
 		;
 }
 
+/* a privileged user may pass the limit, and counts nevertheless */
+START_TEST(privileged)
+{
+	int fd = kt_memfd(10, KT_SEALS, 1);
+
+	prepare();
+	kt_check_ret(send_memfds(busy.id, LIMIT + 1, fd), -ETOOMANYREFS,
+		     "at once");
+	kt_check_ret(send_fds(&busy, LIMIT), 0, "all of it");
+	kt_check_ret(send_fds(&busy, 5), -ETOOMANYREFS, "beyond the limit");
+	kt_become(0);
+	kt_check_ret(send_fds(&busy, 5), 0, "beyond the limit, privileged");
+	kt_check_ret(conn_recv_flags(&busy, KDBUS_RECV_DROP, NULL), 0, "drop");
+	kt_check_ret(send_memfds(busy.id, LIMIT + 1, fd), 0,
+		     "at once, privileged");
+	kt_become(SERVICE);
+	kt_check_ret(send_fds(&busy, 5), -ETOOMANYREFS, "they count");
+}
+END_TEST
+
 START_TEST(by_receiving_user)
 {
 	int i;
@@ -214,6 +234,7 @@ END_TEST
 
 KT_SUITE("flight")
 {
+	kt_test(privileged);
 	kt_test(by_receiving_user);
 	kt_test(by_connection);
 	kt_test(answers);

@@ -2,6 +2,7 @@
 /* Notifications, messages, and users who cause either: room for each */
 
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "policy-util.h"
@@ -15,6 +16,7 @@
 #define UNCOUNTED	240		/* notifications that count for nobody */
 #define SHARE	16		/* and those of a user beyond */
 #define MOST	256		/* messages in a queue, notifications of requests */
+#define LONG	250		/* name */
 
 static struct bus bus;
 static struct conn r, owner;	/* r hears of connections and names */
@@ -299,14 +301,14 @@ START_TEST(no_room_to_receive)
 }
 END_TEST
 
-/* the same sizes, and less urgent than notifications */
-static void fill_pool_later(void)
+/* @n of the same sizes, and less urgent than notifications */
+static void fill_pool_later(size_t n)
 {
 	const size_t least = sizeof(struct kdbus_msg);
 	struct blob m;
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+	for (i = 0; i < n; i++) {
 		msg_init(&m, r.id, 1);
 		m.msg.priority = 5;
 		if (sizes[i] > least)
@@ -335,7 +337,7 @@ START_TEST(pool_full_of_others)
 	conn_drain(&r);
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		user_open(&quiet, &bus, QUIET);
-		fill_pool_later();
+		fill_pool_later(ARRAY_SIZE(sizes));
 		kt_check_ret(recv_now(&r, &recv, flags[i], 0), -ENOMSG,
 			     "no room");
 		kt_check_ret(recv_now(&r, &recv, flags[i], 0), -ENOMSG,
@@ -368,7 +370,7 @@ START_TEST(wait_for_room)
 	prepare();
 	conn_drain(&r);
 	user_open(&quiet, &bus, QUIET);
-	fill_pool_later();
+	fill_pool_later(ARRAY_SIZE(sizes));
 	for (i = 0; i < ARRAY_SIZE(w); i++)
 		recv_start(&w[i], &r, &recv[i], WAIT | URGENT | PEEK, 0);
 	for (i = 0; i < ARRAY_SIZE(w); i++)
@@ -388,6 +390,34 @@ START_TEST(wait_for_room)
 }
 END_TEST
 
+/* a message for which there is room is received before it, by the one that waits */
+START_TEST(message_finds_room)
+{
+	char name[LONG + 1] = "a.";
+	struct kdbus_cmd_recv recv;
+	static struct waiter w;
+
+	memset(name + 2, 'n', LONG - 2);
+
+	prepare();
+	conn_drain(&r);
+	/* room for a short message, but not for one with a long name */
+	fill_pool_later(ARRAY_SIZE(sizes) - 2);
+	kt_assert_ret(name_acquire(&owner, name, 0), 0, "acquire");
+	recv_start(&w, &r, &recv, WAIT | URGENT, 0);
+	wait_check_asleep(&w);
+	kt_assert_ret(conn_send_bytes(&r, r.id, 7, NULL, 0), 0, "send");
+	kt_assert_ret(wait_end(&w), 0, "a message");
+	kt_check(conn_msg(&r, recv.offset)->cookie == 7, "something else");
+	kt_assert_ret(conn_free(&r, recv.offset), 0, "free");
+	take_later();
+	kt_assert_ret(recv_now(&r, &recv, URGENT, 0), 0, "room");
+	kt_check(conn_msg(&r, recv.offset)->items[0].type ==
+		 KDBUS_ITEM_NAME_ADD, "not the notification");
+	kt_check(fdinfo(&r, "lost:") == 0, "lost");
+}
+END_TEST
+
 KT_SUITE("notify-room")
 {
 	kt_test(storm_of_a_user);
@@ -401,4 +431,5 @@ KT_SUITE("notify-room")
 	kt_test(no_room_to_receive);
 	kt_test(pool_full_of_others);
 	kt_test(wait_for_room);
+	kt_test(message_finds_room);
 }
