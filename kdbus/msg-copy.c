@@ -222,10 +222,15 @@ struct kdbus_queued_msg *kdbus_msg_copy_new(struct kdbus_message *m,
  */
 void kdbus_msg_copy_undo(struct kdbus_conn *dst, struct kdbus_queued_msg *qmsg)
 {
+	bool written = qmsg->slice;
+
 	lockdep_assert_not_held(&dst->bus->lock);
 
 	kdbus_quota_release(&dst->queue.quota, &qmsg->claim);
 	kdbus_queued_msg_free(&dst->queue, qmsg);
+	/* a notification gives no room back */
+	if (!written)
+		return;
 	kdbus_conn_might_move_more(dst);
 	kdbus_conn_has_room(dst);
 }
@@ -253,6 +258,8 @@ struct kdbus_queued_msg *kdbus_msg_copy_new_note(const struct kdbus_msg *msg,
 					 dst->pool->pages.ptab.memcg, msg);
 	if (!qmsg)
 		return ERR_PTR(-ENOBUFS);
+	qmsg->size = msg->size;
+	qmsg->head = msg->size;
 	if (!user)
 		return qmsg;
 
@@ -262,7 +269,5 @@ struct kdbus_queued_msg *kdbus_msg_copy_new_note(const struct kdbus_msg *msg,
 		return ERR_PTR(r);
 	}
 
-	qmsg->size = msg->size;
-	qmsg->head = msg->size;
 	return qmsg;
 }

@@ -587,17 +587,16 @@ void kdbus_policy_db_remove(struct kdbus_policy_db *db, const void *owner)
 
 /**
  * kdbus_policy_db_exit() - get rid of a database
- * @db:		The database; nobody asks it any more
+ * @db:		The database; nobody asks it any more, and all owners have removed
+ *		their entries
  *
  * Context: May sleep.
  */
 void kdbus_policy_db_exit(struct kdbus_policy_db *db)
 {
 	struct kdbus_policy_table *table;
-	unsigned int i;
 
 	table = rcu_dereference_protected(db->table, true);
-	for (i = 0; table && i < table->n; i++)
-		kvfree(table->entries[i]);
+	WARN_ON_ONCE(table && table->n);
 	kvfree(table);
 }

@@ -370,24 +370,12 @@ unsigned long kdbus_ptab_retire(struct kdbus_ptab *ptab,
 	return last + 1;
 }
 
-/**
- * kdbus_ptab_first() - where a batch begins
- * @batch:	Pages that were retired, not none
- *
- * Return: The index of the first one.
- */
-unsigned long kdbus_ptab_first(const struct kdbus_ptab_batch *batch)
+static unsigned long pages_batch_first(const struct kdbus_ptab_batch *batch)
 {
 	return batch->part[0].base + __ffs(batch->part[0].pages);
 }
 
-/**
- * kdbus_ptab_last() - where a batch ends
- * @batch:	Pages that were retired, not none
- *
- * Return: The index of the last one.
- */
-unsigned long kdbus_ptab_last(const struct kdbus_ptab_batch *batch)
+static unsigned long pages_batch_last(const struct kdbus_ptab_batch *batch)
 {
 	return batch->part[batch->n - 1].base +
 	       fls_long(batch->part[batch->n - 1].pages) - 1;
@@ -586,8 +574,8 @@ void kdbus_pages_release(struct kdbus_pages *pages,
 		return;
 
 	/* what was mapped and is in use is mapped again at the next access */
-	first = kdbus_ptab_first(batch);
-	last = kdbus_ptab_last(batch);
+	first = pages_batch_first(batch);
+	last = pages_batch_last(batch);
 	kdbus_ptab_settle(batch);
 	unmap_mapping_range(pages->file->f_mapping,
 			    (loff_t)first << PAGE_SHIFT,

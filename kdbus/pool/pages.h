@@ -95,8 +95,6 @@ bool kdbus_ptab_is(const struct kdbus_ptab *ptab, unsigned long index,
 unsigned long kdbus_ptab_retire(struct kdbus_ptab *ptab,
 				unsigned long first, unsigned long last,
 				struct kdbus_ptab_batch *batch);
-unsigned long kdbus_ptab_first(const struct kdbus_ptab_batch *batch);
-unsigned long kdbus_ptab_last(const struct kdbus_ptab_batch *batch);
 void kdbus_ptab_settle(const struct kdbus_ptab_batch *batch);
 void kdbus_ptab_release(struct kdbus_ptab *ptab,
 			const struct kdbus_ptab_batch *batch);
