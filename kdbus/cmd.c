@@ -29,32 +29,8 @@ static int cmd_read_size(struct kdbus_cmd *cmd)
 	return 0;
 }
 
-/* for a few words, a copy costs more to set up than to do */
-#define FEW	64
-
-static int cmd_read_words(u64 *to, const u64 __user *from, size_t size)
-{
-	size_t i;
-
-	if (should_fail_usercopy() || !user_read_access_begin(from, size))
-		return -EFAULT;
-	for (i = 0; i < size / sizeof(*to); i++)
-		unsafe_get_user(to[i], &from[i], fault);
-	for (i *= sizeof(*to); i < size; i++)
-		unsafe_get_user(((u8 *)to)[i], (const u8 __user *)from + i,
-				fault);
-	user_read_access_end();
-	return 0;
-
-fault:
-	user_read_access_end();
-	return -EFAULT;
-}
-
 static int cmd_read_small(struct kdbus_cmd *cmd)
 {
-	if (cmd->size <= FEW)
-		return cmd_read_words(cmd->buf, cmd->uarg, cmd->size);
 	/* it fits, as the caller has found out */
 	if (kdbus_copy_from_user(cmd->buf, cmd->uarg, cmd->size))
 		return -EFAULT;

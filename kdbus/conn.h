@@ -39,14 +39,10 @@
  * - ``bus->owners``, held while a command changes the owner of a name: ``bus->lock``.
  *   Held by a sender so that owners stay, all that sending takes: ``bus->broadcast``,
  *   ``users->lock``, ``pages->lock``, ``conn->receivers``, ``waitq->wait``,
- *   ``queue->lock``, ``quota->lock``, ``replies->lock``, ``slices->lock``,
- *   ``user->flights_lock``.
+ *   ``queue->lock``, ``replies->lock``, ``slices->lock``, ``user->flights_lock``.
  * - ``bus->flush``, held while events are delivered: ``bus->lock``, ``bus->broadcast``,
- *   ``queue->lock``, ``quota->lock``; ``users->lock`` with the last reference to a user.
- *   A notification that is not queued may let messages move to its receiver:
- *   ``conn->receivers``, ``waitq->wait``, ``replies->lock``, ``slices->lock``,
- *   ``user->flights_lock``.
- * - ``bus->lock``: ``bus->broadcast``, ``pages->lock``, ``slices->lock``, ``quota->lock``,
+ *   ``queue->lock``, ``slices->lock``; ``users->lock`` with the last reference to a user.
+ * - ``bus->lock``: ``bus->broadcast``, ``pages->lock``, ``slices->lock``,
  *   ``replies->lock``, ``queue->lock``, ``conn->receivers`` and ``waitq->wait`` when
  *   messages move to another owner; ``users->lock`` with the last reference to a user.
  * - ``bus->broadcast``, held while a message goes into several queues, or none:
@@ -58,9 +54,8 @@
  *
  * - ``conn->receivers``: ``queue->lock``, as a task that is woken may have no use for
  *   what is there.
- * - ``queue->lock``: ``quota->lock`` when a message is counted, ``replies->lock`` when
+ * - ``queue->lock``: ``slices->lock`` when a message is counted, ``replies->lock`` when
  *   it is a request or an answer.
- * - ``quota->lock``: ``slices->lock`` when room in the pool is reserved.
  * - ``replies->lock``: ``replies->owed_lock`` of the replier.
  * - ``slices->lock``, ``replies->owed_lock``, ``self->lock``, ``user->flights_lock``,
  *   ``waitq->wait``, ``leftover->wait``, ``node->dead``: none.

@@ -133,6 +133,7 @@ static int connect_fill(struct kdbus_conn *conn, struct kdbus_hello *h,
 		return PTR_ERR(pool);
 
 	conn->pool = pool;
+	conn->queue.quota.pool = pool;
 	if (h->flags & KDBUS_HELLO_EXT_RESERVE) {
 		r = kdbus_pool_populate(pool);
 		if (r < 0)

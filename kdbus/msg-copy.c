@@ -48,30 +48,18 @@ int kdbus_msg_admissible(const struct kdbus_message *m,
  * @wait: for the memory of the sender, if that is not there; else -EFAULT. A
  * pool that is dead is that of a peer: -ENXIO.
  */
-static struct kdbus_slice *msg_write(struct kdbus_message *m,
-				     struct kdbus_conn *dst, u64 want,
-				     size_t reserved, bool wait,
-				     size_t *stamp)
+static int msg_write(struct kdbus_message *m, struct kdbus_conn *dst,
+		     struct kdbus_slice *slice, u64 want, bool wait,
+		     size_t *stamp)
 {
-	struct kdbus_slice *slice;
 	int r;
-
-	slice = kdbus_pool_alloc_reserved(dst->pool, kdbus_message_size(m, want),
-					  reserved);
-	if (IS_ERR(slice))
-		return slice == ERR_PTR(-ECONNRESET) ? ERR_PTR(-ENXIO) : slice;
 
 	if (!wait)
 		pagefault_disable();
 	r = kdbus_message_write(m, slice, want, dst->self.ahead, stamp);
 	if (!wait)
 		pagefault_enable();
-	if (r < 0) {
-		kdbus_slice_free(slice);
-		return ERR_PTR(r == -ECONNRESET ? -ENXIO : r);
-	}
-
-	return slice;
+	return r == -ECONNRESET ? -ENXIO : r;
 }
 
 /* for @user; if it fails, nothing is left of it */
@@ -82,23 +70,23 @@ static struct kdbus_slice *msg_copy_claimed(struct kdbus_message *m,
 					    size_t *stamp)
 {
 	struct kdbus_slice *slice;
-	size_t reserved;
 	int r;
 
 	claim->bytes = kdbus_message_size(m, want);
 	claim->fds = m->files ? m->files->n_fds : 0;
 	claim->files = m->files ? m->files->n : 0;
-	r = kdbus_quota_claim(&dst->queue.quota, user, dst->pool, claim,
-			      &reserved);
-	if (r < 0)
-		return ERR_PTR(r);
+	slice = kdbus_quota_alloc(&dst->queue.quota, user, claim);
+	if (IS_ERR(slice))
+		return slice == ERR_PTR(-ECONNRESET) ? ERR_PTR(-ENXIO) : slice;
 
-	slice = msg_write(m, dst, want, reserved, wait, stamp);
-	if (IS_ERR(slice)) {
-		kdbus_quota_release(&dst->queue.quota, claim);
-		kdbus_conn_has_room(dst);
-	}
-	return slice;
+	r = msg_write(m, dst, slice, want, wait, stamp);
+	if (likely(r == 0))
+		return slice;
+
+	kdbus_slice_free(slice);
+	kdbus_quota_release(&dst->queue.quota, claim);
+	kdbus_conn_has_room(dst);
+	return ERR_PTR(r);
 }
 
 /**

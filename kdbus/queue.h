@@ -19,7 +19,7 @@
  * Closing a queue is final. It is atomic with regard to everything else: a
  * message is either in the queue before, or refused.
  *
- * Locks: ``queue->lock`` is a spinlock, held briefly. ``quota->lock`` nests inside, and
+ * Locks: ``queue->lock`` is a spinlock, held briefly. ``slices->lock`` nests inside, and
  * ``replies->lock``: an answer ends what is owed in the moment it is queued.
  * Messages are staged and committed under &struct kdbus_bus.broadcast; none is
  * staged while another task holds that.

@@ -15,7 +15,7 @@
  */
 void kdbus_quota_init(struct kdbus_quota *quota, const struct kdbus_user *owner)
 {
-	spin_lock_init(&quota->lock);
+	quota->pool = NULL;
 	quota->owner = owner;
 	quota->idle = NULL;
 	INIT_LIST_HEAD(&quota->shares);
@@ -55,12 +55,17 @@ static struct kdbus_share *quota_new_share(struct kdbus_user *user)
 	return share;
 }
 
+static void quota_assert_held(const struct kdbus_quota *quota)
+{
+	lockdep_assert_held(&quota->pool->slices.lock);
+}
+
 static struct kdbus_share *quota_find_share(struct kdbus_quota *quota,
 					    const struct kdbus_user *user)
 {
 	struct kdbus_share *share;
 
-	lockdep_assert_held(&quota->lock);
+	quota_assert_held(quota);
 
 	list_for_each_entry(share, &quota->shares, entry)
 		if (share->user == user)
@@ -68,19 +73,10 @@ static struct kdbus_share *quota_find_share(struct kdbus_quota *quota,
 	return NULL;
 }
 
-static int quota_check_share(const struct kdbus_quota *quota,
-			     const struct kdbus_share *share,
-			     const struct kdbus_claim *claim, size_t left)
+static bool quota_is_owner(const struct kdbus_quota *quota,
+			   const struct kdbus_share *share)
 {
-	if (share->user == quota->owner && uid_valid(share->user->uid))
-		return 0;
-	if (share->fds + claim->fds > KDBUS_CONN_MAX_FDS_PER_USER)
-		return -ENOBUFS;
-	/* the first message is judged by the pool alone */
-	if (share->bytes &&
-	    share->bytes + claim->bytes > (left + share->bytes) / 2)
-		return -ENOBUFS;
-	return 0;
+	return share->user == quota->owner && uid_valid(share->user->uid);
 }
 
 /* the share of a user, @spare if there is none yet, or NULL */
@@ -90,7 +86,7 @@ static struct kdbus_share *quota_get_share(struct kdbus_quota *quota,
 {
 	struct kdbus_share *share = quota_find_share(quota, user);
 
-	lockdep_assert_held(&quota->lock);
+	quota_assert_held(quota);
 
 	if (!share && *spare) {
 		share = *spare;
@@ -101,83 +97,82 @@ static struct kdbus_share *quota_get_share(struct kdbus_quota *quota,
 	return share;
 }
 
-static int quota_claim_locked(struct kdbus_quota *quota, struct kdbus_user *user,
-			      struct kdbus_pool *pool, struct kdbus_claim *claim,
-			      size_t *reserved, struct kdbus_share **spare)
+static struct kdbus_slice *quota_alloc_locked(struct kdbus_quota *quota,
+					      struct kdbus_share *share,
+					      struct kdbus_claim *claim)
 {
-	struct kdbus_share *share = quota_get_share(quota, user, spare);
-	size_t left;
-	int r;
+	quota_assert_held(quota);
 
-	lockdep_assert_held(&quota->lock);
+	if (quota_is_owner(quota, share))
+		return kdbus_pool_take_locked(quota->pool, claim->bytes, NULL);
+	if (share->fds + claim->fds > KDBUS_CONN_MAX_FDS_PER_USER)
+		return ERR_PTR(-ENOBUFS);
 
-	if (!share)
-		return -EAGAIN;
-
-	left = kdbus_pool_left(pool);
-	r = quota_check_share(quota, share, claim, left);
-	if (r < 0)
-		return r;
-
-	/* what the pool will refuse takes nothing away from other users */
-	if (claim->bytes <= left / 2) {
-		*reserved = claim->bytes;
-		kdbus_pool_reserve(pool, claim->bytes);
-	}
-
-	share->claims++;
-	share->bytes += claim->bytes;
-	share->fds += claim->fds;
-	share->files += claim->files;
-	claim->few = share->files <= KDBUS_CONN_FREE_FILES;
-	claim->share = share;
-	return 0;
+	return kdbus_pool_take_locked(quota->pool, claim->bytes, &share->bytes);
 }
 
 /**
- * kdbus_quota_claim() - claim what a message will take up
+ * kdbus_quota_alloc() - take room for a message in the share of its sender
  * @quota:	The quota of the receiver
  * @user:	User of the sender, NULL if limits do not apply
- * @pool:	The pool of the receiver
  * @claim:	Bytes, descriptors and files of the message; the rest is filled in
- * @reserved:	Set to what to pass to kdbus_pool_alloc_reserved() next
  *
- * To be given back with kdbus_quota_release(). Documentation/kdbus.txt,
- * section 5.3.
+ * What is claimed is to be given back with kdbus_quota_release(), the slice with
+ * kdbus_slice_free(). Documentation/kdbus.txt, section 5.3.
  *
- * Context: May sleep.
+ * Context: May sleep, but not for long.
  *
- * Return: 0, -ENOBUFS if it is more than the share of the user, or -ENOMEM.
+ * Return: A slice of the receiver's pool, or an error pointer: as
+ * kdbus_pool_alloc(), -ENOBUFS if it is more than the share of the user, or
+ * -ENOMEM; then nothing is claimed.
  */
-int kdbus_quota_claim(struct kdbus_quota *quota, struct kdbus_user *user,
-		      struct kdbus_pool *pool, struct kdbus_claim *claim,
-		      size_t *reserved)
+struct kdbus_slice *kdbus_quota_alloc(struct kdbus_quota *quota,
+				      struct kdbus_user *user,
+				      struct kdbus_claim *claim)
 {
-	struct kdbus_share *spare = NULL;
-	int r;
+	struct kdbus_share *share = NULL, *spare = NULL;
+	struct kdbus_slice *slice;
 
 	claim->share = NULL;
 	claim->few = false;
 	claim->note = false;
 	claim->counted = false;
-	*reserved = 0;
 	if (!user)
-		return 0;
+		return kdbus_pool_alloc(quota->pool, claim->bytes, true);
 
 	for (;;) {
-		spin_lock(&quota->lock);
-		r = quota_claim_locked(quota, user, pool, claim, reserved, &spare);
-		spin_unlock(&quota->lock);
-		if (r != -EAGAIN)
+		spin_lock(&quota->pool->slices.lock);
+		share = quota_get_share(quota, user, &spare);
+		if (share)
 			break;
+		spin_unlock(&quota->pool->slices.lock);
 
 		spare = quota_new_share(user);
 		if (!spare)
-			return -ENOMEM;
+			return ERR_PTR(-ENOMEM);
 	}
 
+	/* it stays, even if the lock is dropped for memory */
+	share->claims++;
+	slice = quota_alloc_locked(quota, share, claim);
+	if (IS_ERR(slice)) {
+		claim->bytes = 0;
+		claim->fds = 0;
+		claim->files = 0;
+	}
+	share->bytes += claim->bytes;
+	share->fds += claim->fds;
+	share->files += claim->files;
+	claim->few = share->files <= KDBUS_CONN_FREE_FILES;
+	claim->share = share;
+	spin_unlock(&quota->pool->slices.lock);
+
 	quota_free_share(spare);
-	return r;
+	if (!IS_ERR(slice))
+		slice = kdbus_pool_populate_slice(slice);
+	if (IS_ERR(slice))
+		kdbus_quota_release(quota, claim);
+	return slice;
 }
 
 /**
@@ -201,11 +196,11 @@ int kdbus_quota_claim_note(struct kdbus_quota *quota, struct kdbus_user *user,
 	*claim = (struct kdbus_claim){ .note = true };
 
 	for (;;) {
-		spin_lock(&quota->lock);
+		spin_lock(&quota->pool->slices.lock);
 		share = quota_get_share(quota, user, &spare);
 		if (share)
 			share->claims++;
-		spin_unlock(&quota->lock);
+		spin_unlock(&quota->pool->slices.lock);
 		if (share)
 			break;
 
@@ -239,14 +234,14 @@ int kdbus_quota_count(struct kdbus_quota *quota, struct kdbus_claim *claim)
 	if (!share)
 		return 0;
 
-	spin_lock(&quota->lock);
+	spin_lock(&quota->pool->slices.lock);
 	n = claim->note ? &share->notes : &share->msgs;
 	if (*n < max) {
 		++*n;
 		claim->counted = true;
 		r = 0;
 	}
-	spin_unlock(&quota->lock);
+	spin_unlock(&quota->pool->slices.lock);
 
 	return r;
 }
@@ -255,7 +250,7 @@ int kdbus_quota_count(struct kdbus_quota *quota, struct kdbus_claim *claim)
 static struct kdbus_share *quota_make_idle(struct kdbus_quota *quota,
 					   struct kdbus_share *share)
 {
-	lockdep_assert_held(&quota->lock);
+	quota_assert_held(quota);
 
 	swap(quota->idle, share);
 	if (!share || share == quota->idle || share->claims > 0)
@@ -280,7 +275,7 @@ void kdbus_quota_release(struct kdbus_quota *quota, struct kdbus_claim *claim)
 		return;
 	claim->share = NULL;
 
-	spin_lock(&quota->lock);
+	spin_lock(&quota->pool->slices.lock);
 	share->bytes -= claim->bytes;
 	share->fds -= claim->fds;
 	share->files -= claim->files;
@@ -289,7 +284,7 @@ void kdbus_quota_release(struct kdbus_quota *quota, struct kdbus_claim *claim)
 	else
 		share->msgs -= claim->counted;
 	share = --share->claims > 0 ? NULL : quota_make_idle(quota, share);
-	spin_unlock(&quota->lock);
+	spin_unlock(&quota->pool->slices.lock);
 
 	quota_free_share(share);
 }

@@ -19,7 +19,7 @@
  * - notifications of the kernel that the user caused: likewise, with
  *   KDBUS_CONN_FREE_NOTES and KDBUS_CONN_MAX_NOTES_PER_USER.
  *
- * Bytes and descriptors are claimed before room is taken in the pool, and not
+ * Bytes and descriptors are claimed when room is taken in the pool, and not
  * when the message is queued, so that a sender that never gets that far takes
  * up no more than its share either. All is given back when the message leaves
  * the queue, by whatever way.
@@ -29,29 +29,27 @@
  * to the accounting. Nothing is limited for a capable sender, which is not
  * counted at all. Notifications are counted for all users.
  *
- * Between claim and allocation the pool counts the bytes as reserved, so that
- * a claim made meanwhile does not find them left.
- *
- * Locks: ``quota->lock`` is a spinlock that guards everything. It nests inside
- * ``queue->lock``, and ``slices->lock`` of the pool inside it.
+ * Locks: what is taken up is counted in the moment in which room for it is taken, so
+ * ``slices->lock`` of the pool guards everything. It nests inside ``queue->lock``.
  */
 
 #include <linux/list.h>
-#include <linux/spinlock.h>
 #include <linux/types.h>
 
 struct kdbus_pool;
+struct kdbus_slice;
 struct kdbus_user;
 
 /**
  * struct kdbus_quota - shares of a receiver
- * @lock:	Guards the rest
+ * @pool:	Of the receiver, constant; its ``slices->lock`` guards the rest. NULL if
+ *		it receives nothing
  * @owner:	User of the receiver, constant
  * @shares:	Of users that take something up, and @idle
  * @idle:	The last one that gave everything back, or NULL
  */
 struct kdbus_quota {
-	spinlock_t lock;	/* shares */
+	struct kdbus_pool *pool;
 	const struct kdbus_user *owner;
 	struct list_head shares;
 	struct kdbus_share *idle;
@@ -103,9 +101,9 @@ struct kdbus_claim {
 void kdbus_quota_init(struct kdbus_quota *quota,
 		      const struct kdbus_user *owner);
 void kdbus_quota_exit(struct kdbus_quota *quota);
-int kdbus_quota_claim(struct kdbus_quota *quota, struct kdbus_user *user,
-		      struct kdbus_pool *pool, struct kdbus_claim *claim,
-		      size_t *reserved);
+struct kdbus_slice *kdbus_quota_alloc(struct kdbus_quota *quota,
+				      struct kdbus_user *user,
+				      struct kdbus_claim *claim);
 int kdbus_quota_claim_note(struct kdbus_quota *quota, struct kdbus_user *user,
 			   struct kdbus_claim *claim);
 int kdbus_quota_count(struct kdbus_quota *quota, struct kdbus_claim *claim);

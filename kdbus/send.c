@@ -408,7 +408,6 @@ static void send_might_lock(struct kdbus_conn *src)
 	kdbus_conn_might_move_more(src);
 	/* for room in a pool */
 	might_lock(&src->pool->pages.lock);
-	might_lock(&src->queue.quota.lock);
 }
 
 /*

@@ -47,13 +47,13 @@ static struct kdbus_slice *pool_find_busy(struct kdbus_pool *pool, u64 offset)
 }
 
 static struct kdbus_slice *pool_take(struct kdbus_pool *pool, size_t size,
-				     bool share)
+				     bool share, const size_t *taken)
 {
 	struct kdbus_slice *slice;
 
 	lockdep_assert_held(&pool->slices.lock);
 
-	slice = kdbus_slices_alloc(&pool->slices, size, share);
+	slice = kdbus_slices_alloc(&pool->slices, size, share, taken);
 	if (IS_ERR(slice))
 		return slice;
 
@@ -70,28 +70,44 @@ static struct kdbus_slice *pool_take(struct kdbus_pool *pool, size_t size,
 	return slice;
 }
 
-static struct kdbus_slice *pool_alloc(struct kdbus_pool *pool, size_t size,
-				      bool share, size_t reserved)
+/**
+ * kdbus_pool_take_locked() - take a slice that counts for a user
+ * @pool:	The pool
+ * @size:	Bytes wanted, not 0
+ * @taken:	What the user has taken so far, guarded by ``slices->lock``; NULL if that
+ *		does not matter
+ *
+ * It has no pages yet: to be followed by kdbus_pool_populate_slice().
+ *
+ * Context: May sleep: ``slices->lock`` is held, and may be dropped meanwhile.
+ *
+ * Return: As kdbus_pool_alloc() for a share.
+ */
+struct kdbus_slice *kdbus_pool_take_locked(struct kdbus_pool *pool, size_t size,
+					   const size_t *taken)
 {
-	struct kdbus_slice *slice;
-	int r;
+	return pool_take(pool, size, true, taken);
+}
 
-	spin_lock(&pool->slices.lock);
-	slice = pool_take(pool, size, share);
-	/* the reservation ends here, whether or not the allocation succeeded */
-	pool->slices.reserved -= reserved;
-	spin_unlock(&pool->slices.lock);
+/**
+ * kdbus_pool_populate_slice() - see to it that a slice has its pages
+ * @slice:	The slice, just taken; freed if this fails
+ *
+ * Context: May sleep, but not for long.
+ *
+ * Return: @slice, or an error pointer: -ENOBUFS if there is no memory, or
+ * -ECONNRESET if the pool is dead.
+ */
+struct kdbus_slice *kdbus_pool_populate_slice(struct kdbus_slice *slice)
+{
+	int r = kdbus_pages_populate(&slice->pool->pages, slice->offset,
+				     slice->size);
 
-	if (IS_ERR(slice))
+	if (likely(r == 0))
 		return slice;
 
-	r = kdbus_pages_populate(&pool->pages, slice->offset, slice->size);
-	if (r < 0) {
-		kdbus_slice_free(slice);
-		return ERR_PTR(r);
-	}
-
-	return slice;
+	kdbus_slice_free(slice);
+	return ERR_PTR(r);
 }
 
 /**
@@ -112,61 +128,13 @@ static struct kdbus_slice *pool_alloc(struct kdbus_pool *pool, size_t size,
 struct kdbus_slice *kdbus_pool_alloc(struct kdbus_pool *pool, size_t size,
 				     bool share)
 {
-	return pool_alloc(pool, size, share, 0);
-}
+	struct kdbus_slice *slice;
 
-/**
- * kdbus_pool_alloc_reserved() - allocate what has been reserved
- * @pool:	The pool
- * @size:	Bytes wanted, not 0
- * @reserved:	How many of them were reserved; none are afterwards, even if it
- *		fails
- *
- * Context: May sleep, but not for long.
- *
- * Return: As kdbus_pool_alloc() for a share.
- */
-struct kdbus_slice *kdbus_pool_alloc_reserved(struct kdbus_pool *pool,
-					      size_t size, size_t reserved)
-{
-	return pool_alloc(pool, size, true, reserved);
-}
-
-/**
- * kdbus_pool_reserve() - say that something will be allocated
- * @pool:	The pool
- * @size:	How much
- *
- * It is not kept free, only not counted as left. To be followed by
- * kdbus_pool_alloc_reserved().
- *
- * Context: Any.
- */
-void kdbus_pool_reserve(struct kdbus_pool *pool, size_t size)
-{
 	spin_lock(&pool->slices.lock);
-	pool->slices.reserved += size;
+	slice = pool_take(pool, size, share, NULL);
 	spin_unlock(&pool->slices.lock);
-}
 
-/**
- * kdbus_pool_left() - how much of a pool is in no slice, nor reserved
- * @pool:	The pool
- *
- * Context: Any.
- *
- * Return: Bytes at the moment, not necessarily in one piece.
- */
-size_t kdbus_pool_left(struct kdbus_pool *pool)
-{
-	struct kdbus_slices *slices = &pool->slices;
-	size_t left;
-
-	spin_lock(&slices->lock);
-	left = slices->free_bytes - min(slices->free_bytes, slices->reserved);
-	spin_unlock(&slices->lock);
-
-	return left;
+	return IS_ERR(slice) ? slice : kdbus_pool_populate_slice(slice);
 }
 
 /**

@@ -68,10 +68,9 @@ void kdbus_pool_close(struct kdbus_pool *pool);
 void kdbus_pool_put(struct kdbus_pool *pool);
 struct kdbus_slice *kdbus_pool_alloc(struct kdbus_pool *pool, size_t size,
 				     bool share);
-struct kdbus_slice *kdbus_pool_alloc_reserved(struct kdbus_pool *pool,
-					      size_t size, size_t reserved);
-void kdbus_pool_reserve(struct kdbus_pool *pool, size_t size);
-size_t kdbus_pool_left(struct kdbus_pool *pool);
+struct kdbus_slice *kdbus_pool_take_locked(struct kdbus_pool *pool, size_t size,
+					   const size_t *taken);
+struct kdbus_slice *kdbus_pool_populate_slice(struct kdbus_slice *slice);
 bool kdbus_pool_fits(struct kdbus_pool *pool, size_t size);
 int kdbus_pool_check(struct kdbus_pool *pool, u64 offset);
 int kdbus_pool_free(struct kdbus_pool *pool, u64 offset);

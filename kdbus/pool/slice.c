@@ -45,7 +45,6 @@ int kdbus_slices_init(struct kdbus_slices *slices, struct kdbus_pool *pool,
 	slices->memcg = memcg;
 	slices->size = size;
 	slices->free_bytes = size;
-	slices->reserved = 0;
 	slices->free = RB_ROOT;
 	INIT_LIST_HEAD(&slices->all);
 
@@ -145,9 +144,12 @@ struct kdbus_slice *kdbus_slices_find(const struct kdbus_slices *slices,
 	return best;
 }
 
-/* one message may take half of what is left */
-static int slice_check_share(size_t want, size_t have)
+/* one user, and one message, may take half of what is left */
+static int slice_check_share(size_t want, size_t have, const size_t *taken)
 {
+	/* the first message of a user is judged by itself */
+	if (taken && *taken && *taken + want > (have + *taken) / 2)
+		return -ENOBUFS;
 	if (want <= have && want > have / 2)
 		return -EXFULL;
 	return 0;
@@ -172,7 +174,7 @@ static void slice_split(struct kdbus_slices *slices, struct kdbus_slice *slice,
 
 /* a free slice, with a spare one at hand for what will be left of it */
 static struct kdbus_slice *slice_find_room(struct kdbus_slices *slices, size_t want,
-					   bool share)
+					   bool share, const size_t *taken)
 {
 	size_t size = KDBUS_ALIGN8(want);
 	struct kdbus_slice *slice;
@@ -182,7 +184,7 @@ static struct kdbus_slice *slice_find_room(struct kdbus_slices *slices, size_t w
 
 	/* what was found before the lock was dropped may be gone */
 	do {
-		r = share ? slice_check_share(want, slices->free_bytes) : 0;
+		r = share ? slice_check_share(want, slices->free_bytes, taken) : 0;
 		if (r < 0)
 			return ERR_PTR(r);
 		slice = kdbus_slices_find(slices, size, 0);
@@ -200,6 +202,7 @@ static struct kdbus_slice *slice_find_room(struct kdbus_slices *slices, size_t w
  * @slices:	The slices of the pool
  * @want:	Bytes wanted, not 0
  * @share:	Leave at least as much as is taken, for others
+ * @taken:	If that is set: what the same user has taken so far, or NULL
  *
  * Documentation/kdbus.txt, section 11.2.
  *
@@ -207,12 +210,13 @@ static struct kdbus_slice *slice_find_room(struct kdbus_slices *slices, size_t w
  * meanwhile.
  *
  * Return: The slice, or an error pointer: -EXFULL if it would be more than its
- * share, -ENOBUFS if there is no room or no memory.
+ * share, -ENOBUFS if there is no room or no memory, or if it is the share of the
+ * user.
  */
 struct kdbus_slice *kdbus_slices_alloc(struct kdbus_slices *slices, size_t want,
-				       bool share)
+				       bool share, const size_t *taken)
 {
-	struct kdbus_slice *slice = slice_find_room(slices, want, share);
+	struct kdbus_slice *slice = slice_find_room(slices, want, share, taken);
 	size_t size = KDBUS_ALIGN8(want);
 
 	lockdep_assert_held(&slices->lock);

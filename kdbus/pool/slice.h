@@ -33,8 +33,6 @@ struct mem_cgroup;
  * @memcg:	The cgroup that pays for slices, constant
  * @size:	Bytes there are, constant
  * @free_bytes:	How many of them are in no allocated slice
- * @reserved:	How many of these are about to be allocated, see
- *		kdbus_pool_reserve()
  * @free:	Free slices by size, then offset
  * @all:	All slices by offset
  * @spare:	A slice that is none, or NULL
@@ -44,7 +42,6 @@ struct kdbus_slices {
 	struct mem_cgroup *memcg;
 	size_t size;
 	size_t free_bytes;
-	size_t reserved;
 	struct rb_root free;
 	struct list_head all;
 	struct kdbus_slice *spare;
@@ -80,7 +77,7 @@ int kdbus_slices_init(struct kdbus_slices *slices, struct kdbus_pool *pool,
 		      size_t size, struct mem_cgroup *memcg);
 void kdbus_slices_exit(struct kdbus_slices *slices);
 struct kdbus_slice *kdbus_slices_alloc(struct kdbus_slices *slices, size_t want,
-				       bool share);
+				       bool share, const size_t *taken);
 void kdbus_slices_free(struct kdbus_slices *slices, struct kdbus_slice *slice);
 struct kdbus_slice *kdbus_slices_find(const struct kdbus_slices *slices,
 				      size_t size, size_t offset);
