@@ -188,7 +188,7 @@ check-lib:
 		CC="$$(command -v gcc-12 || echo gcc)" && \
 	$(MAKE) -s --no-print-directory run-$@ UM=$$dir
 
-run-check-lib: module $(LIB)/tests
+run-check-lib: module $(LIB)/tests samples
 	@+KDBUS_MODULE=$(KO) KERNEL=$(KERNEL) UM=$(UM) BUILD=$(B) MAKE="$(MAKE)" \
 		tools/testing/check-lib $(addprefix -t ,$(T))
 

@@ -8,21 +8,7 @@
  * BUS begins with the uid of who makes it: 1000-echo. The service has no name to
  * find it by, so it prints its id.
  */
-#include <err.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <kdbus/kdbus.h>
-
-#define PATIENCE_NS	25000000000ULL
-
-static int must(int r, const char *what)
-{
-	if (r < 0)
-		errx(1, "%s: %s", what, strerror(-r));
-	return r;
-}
+#include "sample.h"
 
 /* Prints a message. */
 static void show(struct kdb_view *view, const void **data, size_t *size)
@@ -49,15 +35,10 @@ static int echo(struct kdb_conn *conn, struct kdb_view *view,
 
 static void serve(const char *bus)
 {
-	const struct kdb_bus_options options = {
-		.size	= sizeof(options),
-		.flags	= KDBUS_MAKE_ACCESS_WORLD,
-	};
 	struct kdb_conn *conn;
 
-	/* the bus lives as long as the descriptor that this returns */
-	must(kdb_bus_make(NULL, bus, &options), bus);
-	must(kdb_open_bus(&conn, NULL, bus, NULL, NULL), bus);
+	make_bus(bus);
+	conn = connect_to(bus);
 	printf("id %llu\n", (unsigned long long)kdb_id(conn));
 	fflush(stdout);
 
@@ -73,7 +54,7 @@ static void ask(const char *bus, uint64_t id, const char *text)
 	const void *data;
 	size_t size;
 
-	must(kdb_open_bus(&conn, NULL, bus, NULL, NULL), bus);
+	conn = connect_to(bus);
 	must(kdb_msg_new(conn, &msg), "message");
 	kdb_msg_to_id(msg, id);
 	must(kdb_msg_put(msg, text, strlen(text)), "payload");
