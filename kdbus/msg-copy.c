@@ -76,8 +76,11 @@ static struct kdbus_slice *msg_copy_claimed(struct kdbus_message *m,
 	claim->fds = m->files ? m->files->n_fds : 0;
 	claim->files = m->files ? m->files->n : 0;
 	slice = kdbus_quota_alloc(&dst->queue.quota, user, claim);
-	if (IS_ERR(slice))
+	if (IS_ERR(slice)) {
+		/* it may have been there, and lacked memory */
+		kdbus_conn_has_room(dst);
 		return slice == ERR_PTR(-ECONNRESET) ? ERR_PTR(-ENXIO) : slice;
+	}
 
 	r = msg_write(m, dst, slice, want, wait, stamp);
 	if (likely(r == 0))
