@@ -97,18 +97,35 @@ static struct kdbus_share *quota_get_share(struct kdbus_quota *quota,
 	return share;
 }
 
+/* if it fails, what it has counted is in @claim, to be given back */
 static struct kdbus_slice *quota_alloc_locked(struct kdbus_quota *quota,
-					      struct kdbus_share *share,
 					      struct kdbus_claim *claim)
 {
+	struct kdbus_share *share = claim->share;
+	bool limited = !quota_is_owner(quota, share);
+	struct kdbus_slice *slice;
+	u32 bytes = claim->bytes;
+
 	quota_assert_held(quota);
 
-	if (quota_is_owner(quota, share))
-		return kdbus_pool_take_locked(quota->pool, claim->bytes, NULL);
-	if (share->fds + claim->fds > KDBUS_CONN_MAX_FDS_PER_USER)
+	claim->bytes = 0;
+	if (limited && share->fds + claim->fds > KDBUS_CONN_MAX_FDS_PER_USER) {
+		claim->fds = 0;
+		claim->files = 0;
 		return ERR_PTR(-ENOBUFS);
+	}
 
-	return kdbus_pool_take_locked(quota->pool, claim->bytes, &share->bytes);
+	/* before the lock is dropped for memory; bytes are looked at again then */
+	share->fds += claim->fds;
+	share->files += claim->files;
+	claim->few = share->files <= KDBUS_CONN_FREE_FILES;
+	slice = kdbus_pool_take_locked(quota->pool, bytes,
+				       limited ? &share->bytes : NULL);
+	if (!IS_ERR(slice)) {
+		claim->bytes = bytes;
+		share->bytes += bytes;
+	}
+	return slice;
 }
 
 /**
@@ -154,17 +171,8 @@ struct kdbus_slice *kdbus_quota_alloc(struct kdbus_quota *quota,
 
 	/* it stays, even if the lock is dropped for memory */
 	share->claims++;
-	slice = quota_alloc_locked(quota, share, claim);
-	if (IS_ERR(slice)) {
-		claim->bytes = 0;
-		claim->fds = 0;
-		claim->files = 0;
-	}
-	share->bytes += claim->bytes;
-	share->fds += claim->fds;
-	share->files += claim->files;
-	claim->few = share->files <= KDBUS_CONN_FREE_FILES;
 	claim->share = share;
+	slice = quota_alloc_locked(quota, claim);
 	spin_unlock(&quota->pool->slices.lock);
 
 	quota_free_share(spare);
