@@ -35,7 +35,7 @@ struct kdbus_meta;
 
 /**
  * struct kdbus_bus - a bus
- * @node:	Its place in the tree; children are endpoints
+ * @node:	Node in the tree; children are endpoints
  * @domain:	What it belongs to: the parent of @node, constant
  * @id:		Number in the domain, constant
  * @flags:	KDBUS_MAKE_* flags, constant

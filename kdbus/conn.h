@@ -102,7 +102,7 @@ struct kdbus_waitq;
  * @flags:	KDBUS_HELLO_* flags, constant
  * @bus:	The bus, constant; kept by @ep
  * @ep:		The endpoint it came through, with a reference, constant
- * @ep_entry:	Its place among the connections of @ep
+ * @ep_link:	Link in the connections of @ep
  * @cred:	Credentials of HELLO, with a reference, constant
  * @capable:	HELLO was said with CAP_IPC_OWNER, constant
  * @privileged:	Or by the owner of the bus, constant
@@ -124,7 +124,7 @@ struct kdbus_waitq;
  * @matches:	Broadcasts it wants
  * @gathered:	Last time that it was gathered as a receiver; guarded by
  *		``bus->lock``
- * @monitor_entry: Place among the monitors of the bus
+ * @monitor_link: Link in the monitors of the bus
  * @result:	What the last command returned to a connection that cannot free
  *		it; guarded by ``bus->lock``
  * @pool:	Receive pool, constant
@@ -137,7 +137,7 @@ struct kdbus_conn {
 	u64 flags;
 	struct kdbus_bus *bus;
 	struct kdbus_ep *ep;
-	struct list_head ep_entry;
+	struct list_head ep_link;
 	const struct cred *cred;
 	bool capable;
 	bool privileged;
@@ -156,7 +156,7 @@ struct kdbus_conn {
 	struct kdbus_conn_names names;
 	struct kdbus_matches matches;
 	u64 gathered;
-	struct list_head monitor_entry;
+	struct list_head monitor_link;
 
 	struct kdbus_slice *result;
 	struct kdbus_pool *pool;

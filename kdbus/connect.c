@@ -78,7 +78,7 @@ static void connect_init(struct kdbus_conn *conn, struct kdbus_ep *ep,
 	conn->bus = ep->bus;
 	conn->ep = ep;
 	kdbus_node_get(&ep->node);
-	INIT_LIST_HEAD(&conn->ep_entry);
+	INIT_LIST_HEAD(&conn->ep_link);
 	conn->cred = get_current_cred();
 	conn->capable = h->capable;
 	conn->privileged = h->privileged;
@@ -93,7 +93,7 @@ static void connect_init(struct kdbus_conn *conn, struct kdbus_ep *ep,
 	INIT_DELAYED_WORK(&conn->names.follow, kdbus_handover_work);
 	conn->names.more = kdbus_handover_more;
 	kdbus_matches_init(&conn->matches);
-	INIT_LIST_HEAD(&conn->monitor_entry);
+	INIT_LIST_HEAD(&conn->monitor_link);
 	kdbus_queue_init(&conn->queue, conn->user);
 }
 
@@ -263,7 +263,7 @@ static int connect_add_to_ep(struct kdbus_conn *conn)
 	if (ep->closed)
 		r = -ESHUTDOWN;
 	else
-		list_add_tail(&conn->ep_entry, &ep->conns);
+		list_add_tail(&conn->ep_link, &ep->conns);
 	mutex_unlock(&ep->lock);
 
 	return r;
@@ -341,7 +341,7 @@ void kdbus_conn_announce(struct kdbus_conn *conn)
 static void connect_remove_from_ep(struct kdbus_conn *conn)
 {
 	mutex_lock(&conn->ep->lock);
-	list_del_init(&conn->ep_entry);
+	list_del_init(&conn->ep_link);
 	mutex_unlock(&conn->ep->lock);
 }
 
@@ -439,7 +439,7 @@ static struct kdbus_conn *connect_first_of_ep(struct kdbus_ep *ep)
 
 	mutex_lock(&ep->lock);
 	conn = list_first_entry_or_null(&ep->conns, struct kdbus_conn,
-					ep_entry);
+					ep_link);
 	if (conn)
 		kdbus_conn_get(conn);
 	mutex_unlock(&ep->lock);

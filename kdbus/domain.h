@@ -24,7 +24,7 @@
 
 /**
  * struct kdbus_domain - a domain
- * @node:	Its place in the tree; children are buses and domains
+ * @node:	Node in the tree; children are buses and domains
  * @path:	Its directory below /dev, constant
  * @users:	Accounting
  * @bus_ids:	Last id given to a bus

@@ -37,7 +37,7 @@ struct kdbus_user;
 
 /**
  * struct kdbus_ep - an endpoint
- * @node:	Its place in the tree
+ * @node:	Node in the tree
  * @bus:	What it leads to: the parent of @node, constant
  * @mode:	Permissions of the device node, constant
  * @uid:	Its owner, constant

@@ -134,5 +134,5 @@ void kdbus_event_set_name(struct kdbus_event *event, u64 old_id, u64 old_flags,
 void kdbus_event_queue(struct kdbus_bus *bus, struct kdbus_event *event)
 {
 	lockdep_assert_held(&bus->lock);
-	list_add_tail(&event->entry, &bus->events);
+	list_add_tail(&event->bus_link, &bus->events);
 }

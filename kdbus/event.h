@@ -23,14 +23,14 @@ struct kdbus_user;
 
 /**
  * struct kdbus_event - something that happened on a bus
- * @entry:	Place in the list of the bus
+ * @bus_link:	Link in the events of the bus
  * @size:	Bytes in the message
  * @user:	The user that caused it, with a reference
  * @name:	The name it is about, NULL if it is about a connection
  * @msg:	The message, header and one item
  */
 struct kdbus_event {
-	struct list_head entry;
+	struct list_head bus_link;
 	size_t size;
 	struct kdbus_user *user;
 	const char *name;

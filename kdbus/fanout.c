@@ -86,9 +86,9 @@ void kdbus_fanout_release(struct kdbus_fanout *f, bool sent)
 	unsigned int i;
 
 	for (i = 0; i < f->n; i++) {
-		if (f->targets[i].entry)
+		if (f->targets[i].qmsg)
 			kdbus_msg_copy_undo(f->targets[i].conn,
-					    f->targets[i].entry);
+					    f->targets[i].qmsg);
 		if (sent && !f->targets[i].queued)
 			kdbus_queue_lost(&f->targets[i].conn->queue);
 		kdbus_conn_put(f->targets[i].conn);
@@ -104,9 +104,9 @@ static bool fanout_stage(struct kdbus_target *t, const struct kdbus_queue_how *h
 {
 	lockdep_assert_held(&t->conn->bus->broadcast);
 
-	if (!t->entry || !kdbus_conn_enter(t->conn))
+	if (!t->qmsg || !kdbus_conn_enter(t->conn))
 		return false;
-	if (kdbus_queue_stage(&t->conn->queue, t->entry, how) == 0)
+	if (kdbus_queue_stage(&t->conn->queue, t->qmsg, how) == 0)
 		return true;
 
 	kdbus_conn_leave(t->conn);
@@ -117,8 +117,8 @@ static void fanout_commit(struct kdbus_target *t, u64 seq)
 {
 	lockdep_assert_held(&t->conn->bus->broadcast);
 
-	kdbus_queue_commit(&t->conn->queue, t->entry, seq);
-	t->entry = NULL;
+	kdbus_queue_commit(&t->conn->queue, t->qmsg, seq);
+	t->qmsg = NULL;
 	t->queued = true;
 	kdbus_conn_wake(t->conn);
 	kdbus_conn_leave(t->conn);
@@ -224,7 +224,7 @@ static void fanout_write_all(struct kdbus_fanout *f, struct kdbus_message *m,
 		qmsg = kdbus_msg_copy_new(m, f->targets[i].conn, user,
 					  f->targets[i].want);
 		if (!IS_ERR(qmsg))
-			f->targets[i].entry = qmsg;
+			f->targets[i].qmsg = qmsg;
 	}
 }
 
@@ -238,7 +238,7 @@ static void fanout_write_notes(struct kdbus_fanout *f, const struct kdbus_msg *m
 	for (i = 0; i < f->n; i++) {
 		qmsg = kdbus_msg_copy_new_note(msg, f->targets[i].conn, user);
 		if (!IS_ERR(qmsg))
-			f->targets[i].entry = qmsg;
+			f->targets[i].qmsg = qmsg;
 	}
 }
 
@@ -331,7 +331,7 @@ static bool fanout_add_monitors(struct kdbus_fanout *f, struct kdbus_bus *bus)
 	bool all = true;
 
 	mutex_lock(&bus->lock);
-	list_for_each_entry(conn, &bus->monitors, monitor_entry) {
+	list_for_each_entry(conn, &bus->monitors, monitor_link) {
 		all = f->n < f->max;
 		if (!all)
 			break;
@@ -458,7 +458,7 @@ void kdbus_monitor_add(struct kdbus_conn *conn)
 	struct kdbus_bus *bus = conn->bus;
 
 	mutex_lock(&bus->lock);
-	list_add_tail(&conn->monitor_entry, &bus->monitors);
+	list_add_tail(&conn->monitor_link, &bus->monitors);
 	WRITE_ONCE(bus->has_monitors, true);
 	mutex_unlock(&bus->lock);
 }
@@ -473,11 +473,11 @@ void kdbus_monitor_remove(struct kdbus_conn *conn)
 {
 	struct kdbus_bus *bus = conn->bus;
 
-	if (list_empty(&conn->monitor_entry))
+	if (list_empty(&conn->monitor_link))
 		return;
 
 	mutex_lock(&bus->lock);
-	list_del_init(&conn->monitor_entry);
+	list_del_init(&conn->monitor_link);
 	WRITE_ONCE(bus->has_monitors, !list_empty(&bus->monitors));
 	mutex_unlock(&bus->lock);
 }

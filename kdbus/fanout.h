@@ -34,14 +34,14 @@ struct kdbus_msg;
  * @conn:	The receiver, with a reference but while user memory is read
  * @id:		Its id, to find it again after that
  * @want:	Metadata it may have
- * @entry:	Its copy, or NULL
+ * @qmsg:	Its copy, or NULL
  * @queued:	It has got its copy
  */
 struct kdbus_target {
 	struct kdbus_conn *conn;
 	u64 id;
 	u64 want;
-	struct kdbus_queued_msg *entry;
+	struct kdbus_queued_msg *qmsg;
 	bool queued;
 };
 

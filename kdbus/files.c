@@ -106,7 +106,7 @@ static struct kdbus_flight *files_flight_find(struct kdbus_user *from,
 
 	lockdep_assert_held(&from->flights_lock);
 
-	list_for_each_entry(flight, &from->flights, entry)
+	list_for_each_entry(flight, &from->flights, user_link)
 		if (flight->to == to)
 			return flight;
 	return NULL;
@@ -127,7 +127,7 @@ static int files_flight_add_locked(struct kdbus_files *files, struct kdbus_user 
 		if (!flight)
 			return -EAGAIN;
 		*spare = NULL;
-		list_add(&flight->entry, &from->flights);
+		list_add(&flight->user_link, &from->flights);
 	}
 
 	flight->n += files->n;
@@ -178,7 +178,7 @@ static void files_flight_del(struct kdbus_files *files)
 	flight->n -= files->n;
 	last = flight->n == 0;
 	if (last)
-		list_del(&flight->entry);
+		list_del(&flight->user_link);
 	spin_unlock(&from->flights_lock);
 
 	if (last)

@@ -54,13 +54,13 @@ struct kdbus_file_slot {
 
 /**
  * struct kdbus_flight - files from one user that wait for another
- * @entry:	Its place at the sender
+ * @user_link:	Link in the flights of @from
  * @from:	User that sent them, with a reference, constant
  * @to:		The user they wait for, with a reference, constant
  * @n:		How many there are, more than 0 while it is in the list
  */
 struct kdbus_flight {
-	struct list_head entry;
+	struct list_head user_link;
 	struct kdbus_user *from;
 	struct kdbus_user *to;
 	unsigned long n;

@@ -91,7 +91,7 @@ static void match_remove_locked(struct kdbus_conn *conn,
 
 	lockdep_assert_held(&index->lock);
 
-	list_del(&match->entry);
+	list_del(&match->conn_link);
 	conn->matches.count--;
 	match_leave(match);
 	if (!kdbus_match_unfile(index, match))
@@ -108,7 +108,7 @@ static unsigned int match_count_cookie(const struct kdbus_conn *conn, u64 cookie
 	lockdep_assert_held(&conn->bus->matches->lock);
 
 	*size = 0;
-	list_for_each_entry(match, &conn->matches.list, entry) {
+	list_for_each_entry(match, &conn->matches.list, conn_link) {
 		if (match->cookie != cookie)
 			continue;
 		n++;
@@ -124,7 +124,7 @@ static void match_remove_cookie(struct kdbus_conn *conn, u64 cookie)
 
 	lockdep_assert_held(&conn->bus->matches->lock);
 
-	list_for_each_entry_safe(match, tmp, &conn->matches.list, entry)
+	list_for_each_entry_safe(match, tmp, &conn->matches.list, conn_link)
 		if (match->cookie == cookie)
 			match_remove_locked(conn, match);
 }
@@ -155,7 +155,7 @@ static int match_add_locked(struct kdbus_conn *conn, struct kdbus_match *match,
 	kref_get(&conn->matches.owner->kref);
 	match->owner = conn->matches.owner;
 	kdbus_match_file(index, match);
-	list_add_tail(&match->entry, &conn->matches.list);
+	list_add_tail(&match->conn_link, &conn->matches.list);
 	conn->matches.count++;
 	kdbus_match_index_commit(index);
 	return 0;
@@ -295,7 +295,7 @@ void kdbus_matches_drop(struct kdbus_conn *conn)
 		rcu_assign_pointer(owner->conn, NULL);
 	if (!list_empty(&conn->matches.list)) {
 		list_for_each_entry_safe(match, tmp, &conn->matches.list,
-					 entry) {
+					 conn_link) {
 			match_charge(kdbus_conn_payer(conn), -1,
 				     -(ssize_t)match->size);
 			match_remove_locked(conn, match);

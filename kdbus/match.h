@@ -224,7 +224,7 @@ struct kdbus_match_owner {
  * struct kdbus_match - a match
  * @owner:	Whose, with a reference
  * @cookie:	To remove it by
- * @entry:	Place among the matches of the connection
+ * @conn_link:	Link in the matches of the connection
  * @size:	Bytes that count
  * @removed:	It counts as a leftover
  * @settled:	Visit before which no better place for it is looked for
@@ -235,7 +235,7 @@ struct kdbus_match_owner {
 struct kdbus_match {
 	struct kdbus_match_owner *owner;
 	u64 cookie;
-	struct list_head entry;
+	struct list_head conn_link;
 	size_t size;
 	bool removed;
 	atomic64_t settled;

@@ -422,7 +422,7 @@ static void name_list_add_conn(struct name_list *l, const struct kdbus_conn *con
 
 	if (l->flags & KDBUS_NAME_LIST_QUEUED)
 		list_for_each_entry(waiter, &conn->names.waits, waits)
-			name_list_add(l, conn, waiter->entry,
+			name_list_add(l, conn, waiter->name,
 				      waiter->flags | KDBUS_NAME_IN_QUEUE);
 
 	if (l->flags & KDBUS_NAME_LIST_UNIQUE && l->size == before)

@@ -252,7 +252,7 @@ void kdbus_name_wait(struct kdbus_name_waiter *waiter,
 {
 	lockdep_assert_held(&conn->bus->lock);
 
-	waiter->entry = entry;
+	waiter->name = entry;
 	waiter->conn = conn;
 	waiter->flags = flags;
 	list_add_tail(&waiter->queue, &entry->waiters);

@@ -63,11 +63,11 @@ struct kdbus_name_registry {
  * struct kdbus_name_entry - a name
  * @kref:	References
  * @rcu:	To free it
- * @node:	Place in the table
+ * @node:	Link in the table
  * @id:		Number of this registration, constant
  * @owner:	Its owner, NULL while it changes hands
  * @flags:	KDBUS_NAME_* flags it is owned with
- * @owned:	Place among the names of @owner
+ * @owned:	Link in the names of @owner
  * @waiters:	Connections that wait for it, in order
  * @activator:	Its activator, or NULL
  * @behind:	Messages to it wait there, though another connection is @owner
@@ -89,14 +89,14 @@ struct kdbus_name_entry {
 
 /**
  * struct kdbus_name_waiter - a connection waits for a name
- * @entry:	For which
+ * @name:	For which
  * @conn:	The connection
  * @flags:	KDBUS_NAME_* flags of the request
- * @queue:	Place among the waiters of the name
- * @waits:	Place among what the connection waits for
+ * @queue:	Link in the waiters of the name
+ * @waits:	Link in what the connection waits for
  */
 struct kdbus_name_waiter {
-	struct kdbus_name_entry *entry;
+	struct kdbus_name_entry *name;
 	struct kdbus_conn *conn;
 	u64 flags;
 	struct list_head queue;

@@ -47,7 +47,7 @@ int kdbus_node_init(struct kdbus_node *node, enum kdbus_node_type type,
 	node->state = KDBUS_NODE_ALIVE;
 	INIT_LIST_HEAD(&node->children);
 	node->names = RB_ROOT;
-	INIT_LIST_HEAD(&node->entry);
+	INIT_LIST_HEAD(&node->sibling);
 	init_waitqueue_head(&node->dead);
 
 	node->name = kstrdup(name, GFP_KERNEL_ACCOUNT);
@@ -115,9 +115,9 @@ static int node_insert_locked(struct kdbus_node *parent,
 		return -EEXIST;
 	/* domains go before buses when the parent dies */
 	if (node->type == KDBUS_NODE_DOMAIN)
-		list_add(&node->entry, &parent->children);
+		list_add(&node->sibling, &parent->children);
 	else
-		list_add_tail(&node->entry, &parent->children);
+		list_add_tail(&node->sibling, &parent->children);
 	return 0;
 }
 
@@ -127,9 +127,9 @@ static void node_remove_locked(struct kdbus_node *parent,
 	lockdep_assert_held(&parent->lock);
 
 	/* one that was refused is in neither */
-	if (list_empty(&node->entry))
+	if (list_empty(&node->sibling))
 		return;
-	list_del_init(&node->entry);
+	list_del_init(&node->sibling);
 	rb_erase(&node->named, &parent->names);
 }
 
@@ -252,7 +252,7 @@ static struct kdbus_node *node_first_child(struct kdbus_node *node)
 
 	mutex_lock(&node->lock);
 	child = list_first_entry_or_null(&node->children, struct kdbus_node,
-					 entry);
+					 sibling);
 	/* one whose memory is going away unlinked itself before */
 	if (child)
 		kdbus_node_get(child);

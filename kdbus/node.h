@@ -81,13 +81,13 @@ enum kdbus_node_state {
  * @parent:	What it belongs to, with a reference, constant; NULL for the
  *		initial domain
  * @name:	Its name, constant
- * @lock:	Guards the rest, but for @entry and @named, which @parent->lock
+ * @lock:	Guards the rest, but for @sibling and @named, which @parent->lock
  *		guards
  * @state:	Where in its life it is
  * @killer:	The task that takes it down
  * @children:	Nodes below it, in the order in which they end
  * @names:	The same nodes by type and name
- * @entry:	Its place among the children of @parent, empty if not linked
+ * @sibling:	Link in the children of @parent, empty if not linked
  * @named:	The same among the names of @parent
  * @dead:	Woken when the node is dead
  * @shown:	What the front door made for it, or NULL
@@ -104,7 +104,7 @@ struct kdbus_node {
 	struct task_struct *killer;
 	struct list_head children;
 	struct rb_root names;
-	struct list_head entry;
+	struct list_head sibling;
 	struct rb_node named;
 	wait_queue_head_t dead;
 	void *shown;

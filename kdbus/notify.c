@@ -15,9 +15,9 @@ static struct kdbus_event *notify_next(struct kdbus_bus *bus)
 
 	mutex_lock(&bus->lock);
 	event = list_first_entry_or_null(&bus->events, struct kdbus_event,
-					 entry);
+					 bus_link);
 	if (event)
-		list_del(&event->entry);
+		list_del(&event->bus_link);
 	mutex_unlock(&bus->lock);
 
 	return event;

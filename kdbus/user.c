@@ -67,7 +67,7 @@ static struct kdbus_user *user_lookup(struct kdbus_users *users,
 
 	lockdep_assert_held(&users->lock);
 
-	hash_for_each_possible(users->table, user, entry,
+	hash_for_each_possible(users->table, user, table_link,
 			       __kuid_val(claimant->uid))
 		if (uid_eq(user->uid, claimant->uid) &&
 		    user->ns == claimant->ns)
@@ -149,7 +149,7 @@ static struct kdbus_user *user_new(struct kdbus_users *users,
 	}
 
 	kref_init(&user->kref);
-	INIT_HLIST_NODE(&user->entry);
+	INIT_HLIST_NODE(&user->table_link);
 	spin_lock_init(&user->flights_lock);
 	INIT_LIST_HEAD(&user->flights);
 	user->users = users;
@@ -206,7 +206,7 @@ struct kdbus_user *kdbus_user_find(struct kdbus_users *users,
 	mutex_lock(&users->lock);
 	user = user_lookup_get(users, &claimant);
 	if (!user)
-		hash_add(users->table, &fresh->entry,
+		hash_add(users->table, &fresh->table_link,
 			 __kuid_val(fresh->uid));
 	mutex_unlock(&users->lock);
 	if (!user)
@@ -235,7 +235,7 @@ static void user_release(struct kref *kref)
 
 	lockdep_assert_held(&user->users->lock);
 
-	hash_del(&user->entry);
+	hash_del(&user->table_link);
 	mutex_unlock(&user->users->lock);
 	user_free(user);
 }

@@ -72,7 +72,7 @@ struct kdbus_leftover {
  * struct kdbus_user - accounting record of one user in one domain
  * @kref:	References
  * @users:	Where it is filed, constant
- * @entry:	Its place there
+ * @table_link:	Link in their table
  * @uid:	The user, invalid if it is nobody's, constant
  * @ns:		The namespace that is the user, with a reference, if root made
  *		it; else NULL; constant
@@ -89,7 +89,7 @@ struct kdbus_leftover {
 struct kdbus_user {
 	struct kref kref;
 	struct kdbus_users *users;
-	struct hlist_node entry;
+	struct hlist_node table_link;
 	kuid_t uid;
 	struct user_namespace *ns;
 	atomic_t buses;
