@@ -29,7 +29,7 @@ struct access {
 /**
  * struct kdbus_policy_rule - what is granted about a name
  * @rcu:	To free it
- * @owner:	Whose entry it is
+ * @owner:	Whose rule it is
  * @wildcard:	It is about names of one element more
  * @len:	Characters in @name
  * @name:	The name, without "*" and the dot before
@@ -47,35 +47,35 @@ struct kdbus_policy_rule {
 };
 
 /**
- * struct kdbus_policy_table - entries of a database
+ * struct kdbus_policy_table - rules of a database
  * @rcu:	To free it
  * @n:		How many there are
- * @entries:	By name, wildcards behind exact names
+ * @rules:	By name, wildcards behind exact names
  */
 struct kdbus_policy_table {
 	struct rcu_head rcu;
 	unsigned int n;
-	struct kdbus_policy_rule *entries[];
+	struct kdbus_policy_rule *rules[];
 };
 
-/* what entries are sorted by */
+/* what rules are sorted by */
 struct policy_key {
 	const char *name;
 	size_t len;
 	bool wildcard;
 };
 
-static int policy_compare(const struct kdbus_policy_rule *entry,
+static int policy_compare(const struct kdbus_policy_rule *rule,
 			  const struct policy_key *key)
 {
 	int r;
 
-	r = strncmp(entry->name, key->name, min(entry->len, key->len));
+	r = strncmp(rule->name, key->name, min(rule->len, key->len));
 	if (r != 0)
 		return r;
-	if (entry->len != key->len)
-		return entry->len < key->len ? -1 : 1;
-	return entry->wildcard - key->wildcard;
+	if (rule->len != key->len)
+		return rule->len < key->len ? -1 : 1;
+	return rule->wildcard - key->wildcard;
 }
 
 static int policy_compare_rules(const struct kdbus_policy_rule *a,
@@ -100,9 +100,9 @@ policy_find(const struct kdbus_policy_table *table, const struct policy_key *key
 
 	while (low < high) {
 		mid = low + (high - low) / 2;
-		r = policy_compare(table->entries[mid], key);
+		r = policy_compare(table->rules[mid], key);
 		if (r == 0)
-			return table->entries[mid];
+			return table->rules[mid];
 		if (r < 0)
 			low = mid + 1;
 		else
@@ -117,11 +117,11 @@ static const struct kdbus_policy_rule *
 policy_lookup(const struct kdbus_policy_table *table, const char *name)
 {
 	struct policy_key key = { .name = name, .len = strlen(name) };
-	const struct kdbus_policy_rule *entry;
+	const struct kdbus_policy_rule *rule;
 
-	entry = policy_find(table, &key);
-	if (entry)
-		return entry;
+	rule = policy_find(table, &key);
+	if (rule)
+		return rule;
 
 	key.len = strrchr(name, '.') - name;
 	key.wildcard = true;
@@ -162,13 +162,13 @@ static bool policy_is_subject(const struct access *access, const struct cred *cr
 static bool policy_grants(const struct kdbus_policy_table *table,
 			  const struct cred *cred, const char *name, u64 level)
 {
-	const struct kdbus_policy_rule *entry;
+	const struct kdbus_policy_rule *rule;
 	unsigned int i;
 
-	entry = table ? policy_lookup(table, name) : NULL;
-	for (i = 0; entry && i < entry->n; i++)
-		if (entry->access[i].level >= level &&
-		    policy_is_subject(&entry->access[i], cred))
+	rule = table ? policy_lookup(table, name) : NULL;
+	for (i = 0; rule && i < rule->n; i++)
+		if (rule->access[i].level >= level &&
+		    policy_is_subject(&rule->access[i], cred))
 			return true;
 
 	return false;
@@ -269,50 +269,50 @@ static unsigned int policy_count_access(const struct kdbus_item *name, const voi
 	return n;
 }
 
-/* an entry with room for its grants */
+/* a rule with room for its grants */
 static struct kdbus_policy_rule *policy_rule_new(const char *name, unsigned int n)
 {
-	struct kdbus_policy_rule *entry;
+	struct kdbus_policy_rule *rule;
 	size_t len = strlen(name);
 
-	entry = kvzalloc(struct_size(entry, access, n) + len + 1,
-			 KDBUS_GFP_CALLER);
-	if (!entry)
+	rule = kvzalloc(struct_size(rule, access, n) + len + 1,
+			KDBUS_GFP_CALLER);
+	if (!rule)
 		return NULL;
 
-	entry->wildcard = name[len - 1] == '*';
-	entry->len = entry->wildcard ? len - 2 : len;
-	entry->name = (char *)&entry->access[n];
-	memcpy(entry->name, name, entry->len);
-	return entry;
+	rule->wildcard = name[len - 1] == '*';
+	rule->len = rule->wildcard ? len - 2 : len;
+	rule->name = (char *)&rule->access[n];
+	memcpy(rule->name, name, rule->len);
+	return rule;
 }
 
 static int policy_add_name(struct kdbus_policy_upload *upload, const char *name,
 			   unsigned int n_access)
 {
-	struct kdbus_policy_rule *entry;
+	struct kdbus_policy_rule *rule;
 
-	entry = policy_rule_new(name, n_access);
-	if (!entry)
+	rule = policy_rule_new(name, n_access);
+	if (!rule)
 		return -ENOMEM;
 
-	upload->entries[upload->n++] = entry;
+	upload->rules[upload->n++] = rule;
 	return 0;
 }
 
 static int policy_add_access(struct kdbus_policy_upload *upload,
 			     const struct kdbus_policy_access *access)
 {
-	struct kdbus_policy_rule *entry;
+	struct kdbus_policy_rule *rule;
 	int r;
 
 	if (!upload->n)
 		return -EINVAL;
 
-	entry = upload->entries[upload->n - 1];
-	r = policy_parse_access(&entry->access[entry->n], access);
+	rule = upload->rules[upload->n - 1];
+	r = policy_parse_access(&rule->access[rule->n], access);
 	if (r == 0)
-		entry->n++;
+		rule->n++;
 	return r;
 }
 
@@ -355,8 +355,8 @@ static unsigned int policy_count_names(const struct kdbus_item *items, size_t le
 }
 
 /**
- * kdbus_policy_upload_init() - make entries of the items of a command
- * @upload:	The entries, uninitialised
+ * kdbus_policy_upload_init() - make rules of the items of a command
+ * @upload:	The rules, uninitialised
  * @items:	The items; those that are not about policy are ignored
  * @len:	Bytes in @items
  * @max_names:	How many names are allowed
@@ -378,10 +378,10 @@ int kdbus_policy_upload_init(struct kdbus_policy_upload *upload,
 	int r;
 
 	upload->n = 0;
-	upload->entries = kvcalloc(policy_count_names(items, len) + 1,
-				   sizeof(*upload->entries),
-				   KDBUS_GFP_CALLER);
-	if (!upload->entries)
+	upload->rules = kvcalloc(policy_count_names(items, len) + 1,
+				 sizeof(*upload->rules),
+				 KDBUS_GFP_CALLER);
+	if (!upload->rules)
 		return -ENOMEM;
 
 	r = policy_add_items(upload, items, len, max_names, allow_wildcard);
@@ -392,16 +392,16 @@ int kdbus_policy_upload_init(struct kdbus_policy_upload *upload,
 
 /**
  * kdbus_policy_upload_release() - free what no database has taken
- * @upload:	The entries
+ * @upload:	The rules
  *
  * Context: May sleep.
  */
 void kdbus_policy_upload_release(struct kdbus_policy_upload *upload)
 {
 	while (upload->n)
-		kvfree(upload->entries[--upload->n]);
-	kvfree(upload->entries);
-	upload->entries = NULL;
+		kvfree(upload->rules[--upload->n]);
+	kvfree(upload->rules);
+	upload->rules = NULL;
 }
 
 /**
@@ -420,19 +420,19 @@ static struct kdbus_policy_table *policy_table_locked(const struct kdbus_policy_
 					 lockdep_is_held(&db->lock));
 }
 
-/* two entries for the same names are one too many */
+/* two rules for the same names are one too many */
 static int policy_append(struct kdbus_policy_table *table,
-			 struct kdbus_policy_rule *entry)
+			 struct kdbus_policy_rule *rule)
 {
 	if (table->n &&
-	    !policy_compare_rules(table->entries[table->n - 1], entry))
+	    !policy_compare_rules(table->rules[table->n - 1], rule))
 		return -EEXIST;
 
-	table->entries[table->n++] = entry;
+	table->rules[table->n++] = rule;
 	return 0;
 }
 
-/* both lists are sorted; entries of @owner in the old one are left out */
+/* both lists are sorted; rules of @owner in the old one are left out */
 static int policy_merge(struct kdbus_policy_table *table,
 			const struct kdbus_policy_table *old, const void *owner,
 			const struct kdbus_policy_upload *upload)
@@ -442,16 +442,16 @@ static int policy_merge(struct kdbus_policy_table *table,
 	int r = 0;
 
 	while (r == 0 && (i < n_old || j < upload->n)) {
-		if (i < n_old && old->entries[i]->owner == owner) {
+		if (i < n_old && old->rules[i]->owner == owner) {
 			i++;
 			continue;
 		}
 		if (j == upload->n ||
-		    (i < n_old && policy_compare_rules(old->entries[i],
-						       upload->entries[j]) <= 0))
-			next = old->entries[i++];
+		    (i < n_old && policy_compare_rules(old->rules[i],
+						       upload->rules[j]) <= 0))
+			next = old->rules[i++];
 		else
-			next = upload->entries[j++];
+			next = upload->rules[j++];
 		r = policy_append(table, next);
 	}
 
@@ -466,8 +466,8 @@ static void policy_replace(struct kdbus_policy_db *db, const void *owner,
 
 	old = rcu_replace_pointer(db->table, table, lockdep_is_held(&db->lock));
 	for (i = 0; old && i < old->n; i++)
-		if (old->entries[i]->owner == owner)
-			kvfree_rcu(old->entries[i], rcu);
+		if (old->rules[i]->owner == owner)
+			kvfree_rcu(old->rules[i], rcu);
 	if (old)
 		kvfree_rcu(old, rcu);
 }
@@ -525,7 +525,7 @@ static int policy_set(struct kdbus_policy_db *db, const void *owner,
 
 	for (;;) {
 		n = policy_count(db);
-		table = kvzalloc(struct_size(table, entries, n + upload->n),
+		table = kvzalloc(struct_size(table, rules, n + upload->n),
 				 gfp);
 		if (!table)
 			return -ENOMEM;
@@ -543,14 +543,14 @@ static int policy_set(struct kdbus_policy_db *db, const void *owner,
 }
 
 /**
- * kdbus_policy_db_set() - replace all entries of an owner
+ * kdbus_policy_db_set() - replace all rules of an owner
  * @db:		The database
- * @owner:	Whose entries they are
+ * @owner:	Whose rules they are
  * @upload:	The new ones; on success they belong to the database
  *
  * Context: May sleep.
  *
- * Return: 0, -EEXIST if there are two entries for the same name, or -ENOMEM;
+ * Return: 0, -EEXIST if there are two rules for the same name, or -ENOMEM;
  * then nothing has changed.
  */
 int kdbus_policy_db_set(struct kdbus_policy_db *db, const void *owner,
@@ -559,10 +559,10 @@ int kdbus_policy_db_set(struct kdbus_policy_db *db, const void *owner,
 	unsigned int i;
 	int r;
 
-	sort(upload->entries, upload->n, sizeof(*upload->entries),
+	sort(upload->rules, upload->n, sizeof(*upload->rules),
 	     policy_compare_for_sort, NULL);
 	for (i = 0; i < upload->n; i++)
-		upload->entries[i]->owner = owner;
+		upload->rules[i]->owner = owner;
 
 	r = policy_set(db, owner, upload, KDBUS_GFP_CALLER);
 	if (r == 0)
@@ -571,7 +571,7 @@ int kdbus_policy_db_set(struct kdbus_policy_db *db, const void *owner,
 }
 
 /**
- * kdbus_policy_db_remove() - remove all entries of an owner
+ * kdbus_policy_db_remove() - remove all rules of an owner
  * @db:		The database
  * @owner:	Whose
  *
@@ -588,7 +588,7 @@ void kdbus_policy_db_remove(struct kdbus_policy_db *db, const void *owner)
 /**
  * kdbus_policy_db_exit() - get rid of a database
  * @db:		The database; nobody asks it any more, and all owners have removed
- *		their entries
+ *		their rules
  *
  * Context: May sleep.
  */

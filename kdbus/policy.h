@@ -5,15 +5,15 @@
 /**
  * DOC: Policy databases
  *
- * A database says what a user may do with a name. It consists of entries: a
+ * A database says what a user may do with a name. It consists of rules: a
  * name, or a wildcard for all names that have one element more, and a list of
- * what it grants. An entry belongs to an owner, which replaces all of its entries
+ * what it grants. A rule belongs to an owner, which replaces all of its rules
  * at once or removes them; to the database it is an address.
  *
- * The most specific entry for a name decides alone. Nothing is granted by
+ * The most specific rule for a name decides alone. Nothing is granted by
  * default.
  *
- * All entries are in one sorted table, which never changes: an update makes a
+ * All rules are in one sorted table, which never changes: an update makes a
  * new one and puts it in the place of the old one. A query sees everything
  * as it was before an update, or as it is after, with as many comparisons as it
  * takes to find a name by halving, without an allocation, and without a lock.
@@ -37,7 +37,7 @@ struct kdbus_policy_table;
 /**
  * struct kdbus_policy_db - a database
  * @lock:	Serialises updates
- * @table:	All entries, NULL if there are none
+ * @table:	All rules, NULL if there are none
  */
 struct kdbus_policy_db {
 	struct mutex lock;	/* updates */
@@ -45,13 +45,13 @@ struct kdbus_policy_db {
 };
 
 /**
- * struct kdbus_policy_upload - entries that are in no database yet
+ * struct kdbus_policy_upload - rules that are in no database yet
  * @n:		How many there are
- * @entries:	The entries
+ * @rules:	The rules
  */
 struct kdbus_policy_upload {
 	unsigned int n;
-	struct kdbus_policy_rule **entries;
+	struct kdbus_policy_rule **rules;
 };
 
 /* how many names an upload may have; holders of policy have one */
