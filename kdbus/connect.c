@@ -99,7 +99,7 @@ static void connect_init(struct kdbus_conn *conn, struct kdbus_ep *ep,
 
 /* its identity: that of the opener of the endpoint, or what was claimed */
 static int connect_identify(struct kdbus_conn *conn, const struct kdbus_hello *h,
-			    struct kdbus_meta *record)
+			    struct kdbus_meta *opener)
 {
 	struct kdbus_meta *fake = NULL;
 	int r;
@@ -110,7 +110,7 @@ static int connect_identify(struct kdbus_conn *conn, const struct kdbus_hello *h
 			return PTR_ERR(fake);
 	}
 
-	r = kdbus_identity_init(&conn->self, fake ?: record, h->conn_name);
+	r = kdbus_identity_init(&conn->self, fake ?: opener, h->conn_name);
 	conn->self.faked = fake;
 	conn->self.wanted = h->wanted;
 	conn->self.allowed = h->allowed;
@@ -119,12 +119,12 @@ static int connect_identify(struct kdbus_conn *conn, const struct kdbus_hello *h
 }
 
 static int connect_fill(struct kdbus_conn *conn, struct kdbus_hello *h,
-			struct kdbus_meta *record)
+			struct kdbus_meta *opener)
 {
 	struct kdbus_pool *pool;
 	int r;
 
-	r = connect_identify(conn, h, record);
+	r = connect_identify(conn, h, opener);
 	if (r < 0)
 		return r;
 
@@ -147,7 +147,7 @@ static int connect_fill(struct kdbus_conn *conn, struct kdbus_hello *h,
 }
 
 static struct kdbus_conn *connect_make(struct kdbus_ep *ep,
-				       struct kdbus_meta *record,
+				       struct kdbus_meta *opener,
 				    struct kdbus_waitq *waitq,
 				    struct kdbus_hello *h)
 {
@@ -167,7 +167,7 @@ static struct kdbus_conn *connect_make(struct kdbus_ep *ep,
 	}
 
 	connect_init(conn, ep, waitq, &u, h);
-	r = connect_fill(conn, h, record);
+	r = connect_fill(conn, h, opener);
 	if (r < 0) {
 		kdbus_conn_close(conn);
 		return ERR_PTR(r);
@@ -179,7 +179,7 @@ static struct kdbus_conn *connect_make(struct kdbus_ep *ep,
 /**
  * kdbus_conn_new() - make a connection
  * @ep:		The endpoint it comes through
- * @record:	Credentials of the task that opened that
+ * @opener:	Credentials of the task that opened that
  * @waitq:	Where tasks poll
  * @cmd:	KDBUS_CMD_HELLO
  *
@@ -192,7 +192,7 @@ static struct kdbus_conn *connect_make(struct kdbus_ep *ep,
  * pointer.
  */
 struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
-				  struct kdbus_meta *record,
+				  struct kdbus_meta *opener,
 				  struct kdbus_waitq *waitq,
 				  const struct kdbus_cmd *cmd)
 {
@@ -204,7 +204,7 @@ struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
 	if (r < 0)
 		return ERR_PTR(r);
 
-	conn = connect_make(ep, record, waitq, &h);
+	conn = connect_make(ep, opener, waitq, &h);
 	kdbus_hello_release(&h);
 	return conn;
 }

@@ -31,7 +31,7 @@ struct kdbus_meta;
 struct kdbus_waitq;
 
 struct kdbus_conn *kdbus_conn_new(struct kdbus_ep *ep,
-				  struct kdbus_meta *record,
+				  struct kdbus_meta *opener,
 				  struct kdbus_waitq *waitq,
 				  const struct kdbus_cmd *cmd);
 int kdbus_conn_link(struct kdbus_conn *conn, const struct kdbus_cmd *cmd);

@@ -17,14 +17,14 @@
  * struct info - what is returned
  * @id:		Of the connection or bus
  * @flags:	Likewise
- * @record:	What is known about the task
+ * @meta:	What is known about the task
  * @want:	What of it is told
  * @attach:	Names and description
  */
 struct info {
 	u64 id;
 	u64 flags;
-	const struct kdbus_meta *record;
+	const struct kdbus_meta *meta;
 	u64 want;
 	struct kdbus_msg_meta attach;
 };
@@ -34,7 +34,7 @@ static struct kdbus_slice *info_write(struct kdbus_conn *conn,
 {
 	struct kdbus_info head = {
 		.size	= sizeof(head) +
-			  kdbus_meta_size(info->record, info->want) +
+			  kdbus_meta_size(info->meta, info->want) +
 			  kdbus_msg_meta_size(&info->attach, info->attach.have),
 		.id	= info->id,
 		.flags	= info->flags,
@@ -48,7 +48,7 @@ static struct kdbus_slice *info_write(struct kdbus_conn *conn,
 
 	kdbus_cursor_init(&w, slice);
 	kdbus_cursor_add(&w, &head, sizeof(head));
-	kdbus_meta_write(info->record, info->want, conn->self.ahead, &w);
+	kdbus_meta_write(info->meta, info->want, conn->self.ahead, &w);
 	kdbus_msg_meta_write(&info->attach, info->attach.have, conn->self.ahead,
 			     &w);
 	return slice;
@@ -163,7 +163,7 @@ int kdbus_info_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 	allowed = READ_ONCE(found->self.allowed);
 	info.id = found->id;
 	info.flags = found->flags;
-	info.record = found->self.record;
+	info.meta = found->self.record;
 	if (kdbus_meta_shares_ns(found->self.record, conn->self.record))
 		info.want = allowed;
 
@@ -197,7 +197,7 @@ int kdbus_info_creator(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 	const struct info info = {
 		.id	= bus->id,
 		.flags	= bus->flags,
-		.record	= bus->creator,
+		.meta	= bus->creator,
 		.want	= bus->attach_owner,
 	};
 
@@ -207,14 +207,14 @@ int kdbus_info_creator(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 }
 
 /**
- * struct update - what is to change
+ * struct info_update - what is to change
  * @has_wanted:	There is a new mask of what it wants to be told
  * @wanted:	The mask
  * @has_allowed: There is a new mask of what it lets others be told
  * @allowed:	The mask
  * @policy:	There is policy among the items
  */
-struct update {
+struct info_update {
 	bool has_wanted;
 	u64 wanted;
 	bool has_allowed;
@@ -228,8 +228,8 @@ static bool info_update_has_masks(const struct kdbus_conn *conn)
 					KDBUS_CONN_MONITOR);
 }
 
-static int info_update_take_wanted(struct update *u, const struct kdbus_conn *conn,
-				   u64 mask)
+static int info_update_take_wanted(struct info_update *u,
+				   const struct kdbus_conn *conn, u64 mask)
 {
 	if (!info_update_has_masks(conn))
 		return -EOPNOTSUPP;
@@ -239,9 +239,10 @@ static int info_update_take_wanted(struct update *u, const struct kdbus_conn *co
 	return 0;
 }
 
-static int info_update_take_allowed(struct update *u, const struct kdbus_conn *conn,
+static int info_update_take_allowed(struct info_update *u,
+				    const struct kdbus_conn *conn,
 				    const struct kdbus_cmd *cmd,
-			       const struct kdbus_item *item)
+				    const struct kdbus_item *item)
 {
 	const struct kdbus_cmd_update *arg = cmd->data;
 
@@ -257,7 +258,8 @@ static int info_update_take_allowed(struct update *u, const struct kdbus_conn *c
 	return kdbus_attach_mask(&u->allowed);
 }
 
-static int info_update_take_policy(struct update *u, const struct kdbus_conn *conn)
+static int info_update_take_policy(struct info_update *u,
+				   const struct kdbus_conn *conn)
 {
 	if (kdbus_conn_kind(conn) != KDBUS_CONN_HOLDER)
 		return -EOPNOTSUPP;
@@ -266,8 +268,10 @@ static int info_update_take_policy(struct update *u, const struct kdbus_conn *co
 	return 0;
 }
 
-static int info_update_take_item(struct update *u, const struct kdbus_conn *conn,
-				 const struct kdbus_cmd *cmd, const struct kdbus_item *item)
+static int info_update_take_item(struct info_update *u,
+				 const struct kdbus_conn *conn,
+				 const struct kdbus_cmd *cmd,
+				 const struct kdbus_item *item)
 {
 	switch (item->type) {
 	case KDBUS_ITEM_ATTACH_FLAGS:
@@ -317,7 +321,7 @@ static int info_update_policy(struct kdbus_conn *conn, const struct kdbus_cmd *c
 int kdbus_update_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 {
 	const struct kdbus_item *item;
-	struct update u = {};
+	struct info_update u = {};
 	int r = 0;
 
 	kdbus_items_foreach(item, kdbus_cmd_items(cmd),
