@@ -172,7 +172,7 @@ static int bus_fill(struct kdbus_bus *bus, const struct kdbus_cmd *cmd)
 	bus->user_ns = get_user_ns(current_user_ns());
 	generate_random_uuid(bus->id128);
 
-	creator = kdbus_meta_new(KDBUS_META_RECORD, NULL);
+	creator = kdbus_meta_new(KDBUS_META_SNAPSHOT, NULL);
 	if (IS_ERR(creator))
 		return PTR_ERR(creator);
 

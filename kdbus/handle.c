@@ -38,24 +38,24 @@ void kdbus_handle_become(struct kdbus_handle *handle,
 /* the node is there; its reference stays with the caller if this fails */
 static int handle_init(struct kdbus_handle *handle)
 {
-	struct kdbus_meta *record = NULL;
+	struct kdbus_meta *opener = NULL;
 
 	mutex_init(&handle->lock);
 	if (handle->node->type == KDBUS_NODE_DOMAIN) {
 		handle->state = KDBUS_HANDLE_CONTROL;
 	} else {
 		handle->state = KDBUS_HANDLE_ENDPOINT;
-		record = kdbus_meta_new(KDBUS_META_RECORD, NULL);
-		if (IS_ERR(record))
-			return PTR_ERR(record);
+		opener = kdbus_meta_new(KDBUS_META_SNAPSHOT, NULL);
+		if (IS_ERR(opener))
+			return PTR_ERR(opener);
 	}
 
-	handle->record = record;
+	handle->opener = opener;
 	handle->waitq = kdbus_waitq_new();
 	if (handle->waitq)
 		return 0;
 
-	kdbus_meta_put(record);
+	kdbus_meta_put(opener);
 	return -ENOMEM;
 }
 
@@ -125,7 +125,7 @@ int kdbus_handle_release(struct inode *inode, struct file *file)
 		break;
 	}
 
-	kdbus_meta_put(handle->record);
+	kdbus_meta_put(handle->opener);
 	kdbus_node_put(handle->node);
 	kdbus_waitq_put(handle->waitq);
 	kfree(handle);

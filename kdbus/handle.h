@@ -50,7 +50,7 @@ enum kdbus_handle_state {
  * @lock:	See above
  * @state:	What it is at the moment
  * @node:	What was opened, with a reference, constant
- * @record:	The task that opened it, if it is an endpoint, with a reference,
+ * @opener:	The task that opened it, if it is an endpoint, with a reference,
  *		constant
  * @bus:	The bus it made, with a reference, when KDBUS_HANDLE_BUS_OWNER
  * @domain:	The domain it made, with a reference, when
@@ -64,7 +64,7 @@ struct kdbus_handle {
 	struct mutex lock;	/* change of state */
 	enum kdbus_handle_state state;
 	struct kdbus_node *node;
-	struct kdbus_meta *record;
+	struct kdbus_meta *opener;
 	union {
 		struct kdbus_bus *bus;
 		struct kdbus_domain *domain;

@@ -136,7 +136,7 @@ static int ioctl_hello(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
 	struct kdbus_conn *conn;
 	int r;
 
-	conn = kdbus_conn_new(ep, handle->record, handle->waitq, cmd);
+	conn = kdbus_conn_new(ep, handle->opener, handle->waitq, cmd);
 	if (IS_ERR(conn))
 		return PTR_ERR(conn);
 

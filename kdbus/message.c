@@ -452,11 +452,11 @@ err_fault:
 }
 
 /**
- * kdbus_message_collect() - gather the metadata of a message
+ * kdbus_message_collect() - collect the metadata of a message
  * @m:		The message
  * @want:	What is wanted: KDBUS_ATTACH_* flags
  *
- * What was gathered before stays.
+ * What was collected before stays.
  *
  * Context: May sleep, for as long as user space likes: no locks may be held.
  *

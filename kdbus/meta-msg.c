@@ -10,7 +10,7 @@
 #include "names.h"
 #include "pool/pool.h"
 
-/* facts larger than this are not worth keeping */
+/* metadata larger than this is not worth keeping */
 #define KEEP_MAX	8192
 
 /**
@@ -29,18 +29,18 @@ int kdbus_attach_mask(u64 *mask)
 /**
  * kdbus_identity_init() - initialise the identity of a connection
  * @self:	The identity, zeroed
- * @record:	Its identity; a reference is taken
+ * @meta:	Its identity; a reference is taken
  * @name:	Its description, copied, or NULL
  *
  * Context: May sleep; the task that says HELLO.
  *
  * Return: 0 or -ENOMEM; kdbus_identity_exit() is due in any case.
  */
-int kdbus_identity_init(struct kdbus_identity *self, struct kdbus_meta *record,
+int kdbus_identity_init(struct kdbus_identity *self, struct kdbus_meta *meta,
 			const char *name)
 {
 	spin_lock_init(&self->lock);
-	self->record = kdbus_meta_get(record);
+	self->record = kdbus_meta_get(meta);
 	self->ahead = kdbus_clock_ahead();
 	self->allowed = _KDBUS_ATTACH_ALL;
 	if (!name)
@@ -133,13 +133,13 @@ static struct kdbus_meta *meta_collect_task(struct kdbus_identity *self, u64 wan
 }
 
 /**
- * kdbus_msg_meta_collect() - gather the metadata of a message
- * @a:		The metadata, zeroed, or gathered before
+ * kdbus_msg_meta_collect() - collect the metadata of a message
+ * @a:		The metadata, zeroed, or collected before
  * @self:	The identity of its sender, which is the running task
  * @names:	The names of its sender
  * @want:	What is wanted: KDBUS_ATTACH_* flags
  *
- * What was gathered before stays.
+ * What was collected before stays.
  *
  * Context: May sleep, for as long as user space likes: no locks may be held.
  *
@@ -173,7 +173,7 @@ int kdbus_msg_meta_collect(struct kdbus_msg_meta *a, struct kdbus_identity *self
 }
 
 /**
- * kdbus_msg_meta_release() - let go of what was gathered
+ * kdbus_msg_meta_release() - drop what was collected
  * @a:		The metadata; releasing it twice does no harm
  *
  * Context: May sleep.
@@ -192,7 +192,7 @@ void kdbus_msg_meta_release(struct kdbus_msg_meta *a)
 /**
  * kdbus_msg_meta_size() - how much room metadata takes at a receiver
  * @a:		The metadata
- * @want:	What the receiver may have; what was not gathered is left out
+ * @want:	What the receiver may have; what was not collected is left out
  *
  * Return: Bytes, a multiple of 8.
  */

@@ -27,10 +27,10 @@ static unsigned int task_count_maps(const struct user_namespace *ns)
 }
 
 /**
- * kdbus_fact_key_init() - note which task is running
+ * kdbus_meta_key_init() - note which task is running
  * @key:	To be filled
  */
-void kdbus_fact_key_init(struct kdbus_fact_key *key)
+void kdbus_meta_key_init(struct kdbus_meta_key *key)
 {
 	key->cred = get_current_cred();
 	key->maps = task_count_maps(key->cred->user_ns);
@@ -40,30 +40,30 @@ void kdbus_fact_key_init(struct kdbus_fact_key *key)
 }
 
 /**
- * kdbus_fact_key_exit() - drop what a key refers to
+ * kdbus_meta_key_exit() - drop what a key refers to
  * @key:	The key
  */
-void kdbus_fact_key_exit(struct kdbus_fact_key *key)
+void kdbus_meta_key_exit(struct kdbus_meta_key *key)
 {
 	put_cred(key->cred);
 	put_pid(key->pid);
 	put_pid(key->tid);
 }
 
-static bool task_same_image(const struct kdbus_fact_key *key)
+static bool task_same_image(const struct kdbus_meta_key *key)
 {
 	return key->pid == task_tgid(current) &&
 	       key->image == READ_ONCE(current->self_exec_id);
 }
 
-static bool task_cred_valid(const struct kdbus_fact_key *key, const void *payload,
+static bool task_cred_valid(const struct kdbus_meta_key *key, const void *payload,
 			    size_t size)
 {
 	return key->cred == current_cred() &&
 	       key->maps == task_count_maps(key->cred->user_ns);
 }
 
-static int task_collect_creds(struct kdbus_fact_key *key, void *to, size_t max)
+static int task_collect_creds(struct kdbus_meta_key *key, void *to, size_t max)
 {
 	const struct cred *cred = current_cred();
 	struct kdbus_creds *creds = to;
@@ -76,7 +76,7 @@ static int task_collect_creds(struct kdbus_fact_key *key, void *to, size_t max)
 	return sizeof(*creds);
 }
 
-static bool task_creds_valid(const struct kdbus_fact_key *key, const void *payload,
+static bool task_creds_valid(const struct kdbus_meta_key *key, const void *payload,
 			     size_t size)
 {
 	return key->tid == task_pid(current) &&
@@ -88,7 +88,7 @@ static size_t task_auxgroups_max_size(void)
 	return current_cred()->group_info->ngroups * sizeof(u64);
 }
 
-static int task_collect_auxgroups(struct kdbus_fact_key *key, void *to, size_t max)
+static int task_collect_auxgroups(struct kdbus_meta_key *key, void *to, size_t max)
 {
 	const struct cred *cred = current_cred();
 	const struct group_info *groups = cred->group_info;
@@ -118,29 +118,29 @@ static bool task_is_comm(struct task_struct *task, const char *payload)
 	return !strcmp(comm, payload);
 }
 
-static int task_collect_tid_comm(struct kdbus_fact_key *key, void *to, size_t max)
+static int task_collect_tid_comm(struct kdbus_meta_key *key, void *to, size_t max)
 {
 	return task_copy_comm(current, to);
 }
 
-static bool task_tid_comm_valid(const struct kdbus_fact_key *key,
+static bool task_tid_comm_valid(const struct kdbus_meta_key *key,
 				const void *payload, size_t size)
 {
 	return task_is_comm(current, payload);
 }
 
-static int task_collect_pid_comm(struct kdbus_fact_key *key, void *to, size_t max)
+static int task_collect_pid_comm(struct kdbus_meta_key *key, void *to, size_t max)
 {
 	return task_copy_comm(current->group_leader, to);
 }
 
-static bool task_pid_comm_valid(const struct kdbus_fact_key *key,
+static bool task_pid_comm_valid(const struct kdbus_meta_key *key,
 				const void *payload, size_t size)
 {
 	return task_is_comm(current->group_leader, payload);
 }
 
-static int task_collect_exe(struct kdbus_fact_key *key, void *to, size_t max)
+static int task_collect_exe(struct kdbus_meta_key *key, void *to, size_t max)
 {
 	struct mm_struct *mm = current->mm;
 	struct file *exe = mm ? kdbus_get_mm_exe_file(mm) : NULL;
@@ -169,7 +169,7 @@ static int task_collect_exe(struct kdbus_fact_key *key, void *to, size_t max)
 	return r;
 }
 
-static bool task_same_exe(const struct kdbus_fact_key *key)
+static bool task_same_exe(const struct kdbus_meta_key *key)
 {
 	struct mm_struct *mm = current->mm;
 	struct file *exe = mm ? kdbus_get_mm_exe_file(mm) : NULL;
@@ -186,7 +186,7 @@ static bool task_same_exe(const struct kdbus_fact_key *key)
 	return same;
 }
 
-static bool task_exe_valid(const struct kdbus_fact_key *key, const void *payload,
+static bool task_exe_valid(const struct kdbus_meta_key *key, const void *payload,
 			   size_t size)
 {
 	const struct path root = kdbus_current_root();
@@ -233,7 +233,7 @@ static size_t task_copy_present(void *to, unsigned long from, size_t len)
 	return at;
 }
 
-static int task_collect_cmdline(struct kdbus_fact_key *key, void *to, size_t max)
+static int task_collect_cmdline(struct kdbus_meta_key *key, void *to, size_t max)
 {
 	size_t len;
 
@@ -244,7 +244,7 @@ static int task_collect_cmdline(struct kdbus_fact_key *key, void *to, size_t max
 	return len ?: -ENOENT;
 }
 
-static bool task_cmdline_valid(const struct kdbus_fact_key *key, const void *payload,
+static bool task_cmdline_valid(const struct kdbus_meta_key *key, const void *payload,
 			       size_t size)
 {
 	size_t len, n, at = 0;
@@ -273,7 +273,7 @@ static u32 *task_put_caps(u32 *to, kernel_cap_t set)
 	return to + 2;
 }
 
-static int task_collect_caps(struct kdbus_fact_key *key, void *to, size_t max)
+static int task_collect_caps(struct kdbus_meta_key *key, void *to, size_t max)
 {
 	const struct cred *cred = current_cred();
 	struct kdbus_caps *caps = to;
@@ -300,7 +300,7 @@ static int task_unified_cgroup_path(char *to, size_t max)
 	return r;
 }
 
-static int task_collect_cgroup(struct kdbus_fact_key *key, void *to, size_t max)
+static int task_collect_cgroup(struct kdbus_meta_key *key, void *to, size_t max)
 {
 	int r;
 
@@ -314,7 +314,7 @@ static int task_collect_cgroup(struct kdbus_fact_key *key, void *to, size_t max)
 	return r + 1 < max ? r + 1 : -ENAMETOOLONG;
 }
 
-static bool task_cgroup_valid(const struct kdbus_fact_key *key, const void *payload,
+static bool task_cgroup_valid(const struct kdbus_meta_key *key, const void *payload,
 			      size_t size)
 {
 	return key->cgroup && key->cgroup == kdbus_only_cgroup_id();
@@ -322,12 +322,12 @@ static bool task_cgroup_valid(const struct kdbus_fact_key *key, const void *payl
 
 #else
 
-static int task_collect_cgroup(struct kdbus_fact_key *key, void *to, size_t max)
+static int task_collect_cgroup(struct kdbus_meta_key *key, void *to, size_t max)
 {
 	return -EOPNOTSUPP;
 }
 
-static bool task_cgroup_valid(const struct kdbus_fact_key *key, const void *payload,
+static bool task_cgroup_valid(const struct kdbus_meta_key *key, const void *payload,
 			      size_t size)
 {
 	return true;
@@ -335,7 +335,7 @@ static bool task_cgroup_valid(const struct kdbus_fact_key *key, const void *payl
 
 #endif
 
-static int task_collect_audit(struct kdbus_fact_key *key, void *to, size_t max)
+static int task_collect_audit(struct kdbus_meta_key *key, void *to, size_t max)
 {
 	struct kdbus_audit *audit = to;
 
@@ -349,7 +349,7 @@ static int task_collect_audit(struct kdbus_fact_key *key, void *to, size_t max)
 	return sizeof(*audit);
 }
 
-static bool task_audit_valid(const struct kdbus_fact_key *key, const void *payload,
+static bool task_audit_valid(const struct kdbus_meta_key *key, const void *payload,
 			     size_t size)
 {
 	struct kdbus_audit audit;
@@ -358,7 +358,7 @@ static bool task_audit_valid(const struct kdbus_fact_key *key, const void *paylo
 	       !memcmp(payload, &audit, sizeof(audit));
 }
 
-static int task_collect_seclabel(struct kdbus_fact_key *key, void *to, size_t max)
+static int task_collect_seclabel(struct kdbus_meta_key *key, void *to, size_t max)
 {
 	char *label = to;
 	int r;
@@ -373,7 +373,7 @@ static int task_collect_seclabel(struct kdbus_fact_key *key, void *to, size_t ma
 	return strlen(label) + 1;
 }
 
-static bool task_seclabel_valid(const struct kdbus_fact_key *key,
+static bool task_seclabel_valid(const struct kdbus_meta_key *key,
 				const void *payload, size_t size)
 {
 	struct kdbus_secid secid;
@@ -383,66 +383,66 @@ static bool task_seclabel_valid(const struct kdbus_fact_key *key,
 	       !memcmp(&secid, &key->secid, sizeof(secid));
 }
 
-const struct kdbus_fact kdbus_facts[KDBUS_FACTS] = {
+const struct kdbus_meta_kind kdbus_meta_kinds[KDBUS_META_KINDS] = {
 	{
 		.attach	= KDBUS_ATTACH_CREDS,
 		.type	= KDBUS_ITEM_CREDS,
 		.max	= sizeof(struct kdbus_creds),
-		.gather	= task_collect_creds,
-		.holds	= task_creds_valid,
+		.collect	= task_collect_creds,
+		.valid	= task_creds_valid,
 	}, {
 		.attach	= KDBUS_ATTACH_AUXGROUPS,
 		.type	= KDBUS_ITEM_AUXGROUPS,
-		.bound	= task_auxgroups_max_size,
-		.gather	= task_collect_auxgroups,
-		.holds	= task_cred_valid,
+		.max_size	= task_auxgroups_max_size,
+		.collect	= task_collect_auxgroups,
+		.valid	= task_cred_valid,
 	}, {
 		.attach	= KDBUS_ATTACH_TID_COMM,
 		.type	= KDBUS_ITEM_TID_COMM,
 		.max	= TASK_COMM_LEN,
-		.gather	= task_collect_tid_comm,
-		.holds	= task_tid_comm_valid,
+		.collect	= task_collect_tid_comm,
+		.valid	= task_tid_comm_valid,
 	}, {
 		.attach	= KDBUS_ATTACH_PID_COMM,
 		.type	= KDBUS_ITEM_PID_COMM,
 		.max	= TASK_COMM_LEN,
-		.gather	= task_collect_pid_comm,
-		.holds	= task_pid_comm_valid,
+		.collect	= task_collect_pid_comm,
+		.valid	= task_pid_comm_valid,
 	}, {
 		.attach	= KDBUS_ATTACH_EXE,
 		.type	= KDBUS_ITEM_EXE,
 		.max	= PATH_MAX,
-		.gather	= task_collect_exe,
-		.holds	= task_exe_valid,
+		.collect	= task_collect_exe,
+		.valid	= task_exe_valid,
 	}, {
 		.attach	= KDBUS_ATTACH_CMDLINE,
 		.type	= KDBUS_ITEM_CMDLINE,
 		.max	= CMDLINE_MAX,
-		.gather	= task_collect_cmdline,
-		.holds	= task_cmdline_valid,
+		.collect	= task_collect_cmdline,
+		.valid	= task_cmdline_valid,
 	}, {
 		.attach	= KDBUS_ATTACH_CAPS,
 		.type	= KDBUS_ITEM_CAPS,
 		.max	= sizeof(struct kdbus_caps) + 8 * sizeof(u32),
-		.gather	= task_collect_caps,
-		.holds	= task_cred_valid,
+		.collect	= task_collect_caps,
+		.valid	= task_cred_valid,
 	}, {
 		.attach	= KDBUS_ATTACH_CGROUP,
 		.type	= KDBUS_ITEM_CGROUP,
 		.max	= PATH_MAX,
-		.gather	= task_collect_cgroup,
-		.holds	= task_cgroup_valid,
+		.collect	= task_collect_cgroup,
+		.valid	= task_cgroup_valid,
 	}, {
 		.attach	= KDBUS_ATTACH_AUDIT,
 		.type	= KDBUS_ITEM_AUDIT,
 		.max	= sizeof(struct kdbus_audit),
-		.gather	= task_collect_audit,
-		.holds	= task_audit_valid,
+		.collect	= task_collect_audit,
+		.valid	= task_audit_valid,
 	}, {
 		.attach	= KDBUS_ATTACH_SECLABEL,
 		.type	= KDBUS_ITEM_SECLABEL,
 		.max	= LABEL_MAX,
-		.gather	= task_collect_seclabel,
-		.holds	= task_seclabel_valid,
+		.collect	= task_collect_seclabel,
+		.valid	= task_seclabel_valid,
 	},
 };

@@ -12,13 +12,13 @@
 #include "pool/pool.h"
 
 /**
- * struct kdbus_meta - some facts about a task
+ * struct kdbus_meta - metadata of a task at one moment
  * @kref:	References
  * @have:	Which were asked for, KDBUS_ATTACH_* flags
  * @claimed:	A privileged connection claims them, the kernel knows nothing
  * @key:	What they depend on
  * @pid_ns:	Namespace of process ids, with a reference
- * @at:		Where in @data the item of each fact is
+ * @at:		Where in @data the item of each kind is
  * @len:	Its bytes with padding, 0 if there is none
  * @size:	Bytes in @data
  * @data:	Items
@@ -27,53 +27,53 @@ struct kdbus_meta {
 	struct kref kref;
 	u64 have;
 	bool claimed;
-	struct kdbus_fact_key key;
+	struct kdbus_meta_key key;
 	struct pid_namespace *pid_ns;
-	u32 at[KDBUS_FACTS];
-	u32 len[KDBUS_FACTS];
+	u32 at[KDBUS_META_KINDS];
+	u32 len[KDBUS_META_KINDS];
 	size_t size;
 	u64 data[];
 };
 
-static struct kdbus_item *meta_fact_item(const struct kdbus_meta *meta,
-					 unsigned int i)
+static struct kdbus_item *meta_item(const struct kdbus_meta *meta,
+				    unsigned int i)
 {
 	return (void *)meta->data + meta->at[i];
 }
 
-static bool meta_fact_valid(const struct kdbus_meta *meta, unsigned int i)
+static bool meta_item_valid(const struct kdbus_meta *meta, unsigned int i)
 {
-	const struct kdbus_fact *fact = &kdbus_facts[i];
-	const struct kdbus_item *item = meta_fact_item(meta, i);
+	const struct kdbus_meta_kind *kind = &kdbus_meta_kinds[i];
+	const struct kdbus_item *item = meta_item(meta, i);
 
-	if (!(meta->have & fact->attach))
+	if (!(meta->have & kind->attach))
 		return false;
 	if (!meta->len[i])
-		return fact->holds(&meta->key, NULL, 0);
-	return fact->holds(&meta->key, item->data, kdbus_item_payload(item));
+		return kind->valid(&meta->key, NULL, 0);
+	return kind->valid(&meta->key, item->data, kdbus_item_payload(item));
 }
 
-/* which of the wanted facts are still what they were */
+/* which of the wanted kinds are still what they were */
 static u64 meta_still_valid(const struct kdbus_meta *meta, u64 want)
 {
-	u64 holds = 0;
+	u64 valid = 0;
 	unsigned int i;
 
-	for (i = 0; i < KDBUS_FACTS && holds != want; i++)
-		if (want & kdbus_facts[i].attach && meta_fact_valid(meta, i))
-			holds |= kdbus_facts[i].attach;
+	for (i = 0; i < KDBUS_META_KINDS && valid != want; i++)
+		if (want & kdbus_meta_kinds[i].attach && meta_item_valid(meta, i))
+			valid |= kdbus_meta_kinds[i].attach;
 
-	return holds;
+	return valid;
 }
 
-/* where the item of the next fact goes; its payload is @size bytes */
-static void meta_add_fact(struct kdbus_meta *meta, unsigned int i, size_t size)
+/* where the next item goes; its payload is @size bytes */
+static void meta_add_item(struct kdbus_meta *meta, unsigned int i, size_t size)
 {
 	struct kdbus_item *item = (void *)meta->data + meta->size;
 	size_t padded = KDBUS_ITEM_PADDED(size);
 
 	item->size = KDBUS_ITEM_SIZE(size);
-	item->type = kdbus_facts[i].type;
+	item->type = kdbus_meta_kinds[i].type;
 	memset((void *)item + item->size, 0, padded - item->size);
 
 	meta->at[i] = meta->size;
@@ -81,17 +81,17 @@ static void meta_add_fact(struct kdbus_meta *meta, unsigned int i, size_t size)
 	meta->size += padded;
 }
 
-static void meta_collect_fact(struct kdbus_meta *meta, unsigned int i, size_t max)
+static void meta_collect_item(struct kdbus_meta *meta, unsigned int i, size_t max)
 {
 	struct kdbus_item *item = (void *)meta->data + meta->size;
 	int r;
 
-	r = kdbus_facts[i].gather(&meta->key, item->data, max);
+	r = kdbus_meta_kinds[i].collect(&meta->key, item->data, max);
 	if (r >= 0)
-		meta_add_fact(meta, i, r);
+		meta_add_item(meta, i, r);
 }
 
-static void meta_copy_fact(struct kdbus_meta *meta, unsigned int i,
+static void meta_copy_item(struct kdbus_meta *meta, unsigned int i,
 			   const struct kdbus_meta *old)
 {
 	if (!old->len[i])
@@ -99,49 +99,49 @@ static void meta_copy_fact(struct kdbus_meta *meta, unsigned int i,
 
 	meta->at[i] = meta->size;
 	meta->len[i] = old->len[i];
-	memcpy((void *)meta->data + meta->size, meta_fact_item(old, i), old->len[i]);
+	memcpy((void *)meta->data + meta->size, meta_item(old, i), old->len[i]);
 	meta->size += old->len[i];
 }
 
-static size_t meta_fact_max(unsigned int i)
+static size_t meta_item_max(unsigned int i)
 {
-	return kdbus_facts[i].max ?: kdbus_facts[i].bound();
+	return kdbus_meta_kinds[i].max ?: kdbus_meta_kinds[i].max_size();
 }
 
 /* bytes for everything, as far as one can say */
-static size_t meta_data_max(u64 gather, u64 copy, const struct kdbus_meta *old)
+static size_t meta_data_max(u64 collect, u64 copy, const struct kdbus_meta *old)
 {
 	size_t size = 0;
 	unsigned int i;
 
-	for (i = 0; i < KDBUS_FACTS; i++) {
-		if (gather & kdbus_facts[i].attach)
-			size += KDBUS_ITEM_PADDED(meta_fact_max(i));
-		else if (copy & kdbus_facts[i].attach)
+	for (i = 0; i < KDBUS_META_KINDS; i++) {
+		if (collect & kdbus_meta_kinds[i].attach)
+			size += KDBUS_ITEM_PADDED(meta_item_max(i));
+		else if (copy & kdbus_meta_kinds[i].attach)
 			size += old->len[i];
 	}
 
 	return size;
 }
 
-static void meta_fill(struct kdbus_meta *meta, u64 gather, u64 copy,
+static void meta_fill(struct kdbus_meta *meta, u64 collect, u64 copy,
 		      const struct kdbus_meta *old)
 {
 	unsigned int i;
 
-	meta->have = gather | copy;
-	for (i = 0; i < KDBUS_FACTS; i++) {
-		if (gather & kdbus_facts[i].attach)
-			meta_collect_fact(meta, i, meta_fact_max(i));
-		else if (copy & kdbus_facts[i].attach)
-			meta_copy_fact(meta, i, old);
+	meta->have = collect | copy;
+	for (i = 0; i < KDBUS_META_KINDS; i++) {
+		if (collect & kdbus_meta_kinds[i].attach)
+			meta_collect_item(meta, i, meta_item_max(i));
+		else if (copy & kdbus_meta_kinds[i].attach)
+			meta_copy_item(meta, i, old);
 	}
 }
 
 /*
- * Where facts are put together there must be room for the longest paths. One such
- * place is kept, as making it takes longer than filling it. A task that comes while
- * it is in use, maybe for long, has to make its own.
+ * The buffer that metadata is collected in has room for the longest paths. One is
+ * kept, as allocating it takes longer than filling it. A task that comes while it
+ * is in use, maybe for long, allocates its own.
  */
 #define KDBUS_DRAFT_SIZE	SZ_32K
 
@@ -166,7 +166,7 @@ static void meta_scratch_put(void *draft)
 		kvfree(draft);
 }
 
-/* most facts are much shorter than they might be */
+/* most metadata is much shorter than it might be */
 static struct kdbus_meta *meta_copy(const struct kdbus_meta *meta)
 {
 	size_t size = sizeof(*meta) + meta->size;
@@ -185,58 +185,58 @@ static void meta_own_refs(struct kdbus_meta *meta)
 }
 
 /* what is copied was found to be still valid, so old->key describes it */
-static struct kdbus_meta *meta_collect_new(u64 gather, u64 copy,
+static struct kdbus_meta *meta_collect_new(u64 collect, u64 copy,
 					   const struct kdbus_meta *old)
 {
 	struct kdbus_meta *draft, *meta;
 
-	draft = meta_scratch_get(sizeof(*draft) + meta_data_max(gather, copy, old));
+	draft = meta_scratch_get(sizeof(*draft) + meta_data_max(collect, copy, old));
 	if (!draft)
 		return ERR_PTR(-ENOMEM);
 
 	memset(draft, 0, sizeof(*draft));
 	if (copy)
 		draft->key = old->key;
-	kdbus_fact_key_init(&draft->key);
-	meta_fill(draft, gather, copy, old);
+	kdbus_meta_key_init(&draft->key);
+	meta_fill(draft, collect, copy, old);
 
 	meta = meta_copy(draft);
 	if (meta)
 		meta_own_refs(meta);
 	else
-		kdbus_fact_key_exit(&draft->key);
+		kdbus_meta_key_exit(&draft->key);
 	meta_scratch_put(draft);
 
 	return meta ?: ERR_PTR(-ENOMEM);
 }
 
 /**
- * kdbus_meta_new() - gather facts about the running task
+ * kdbus_meta_new() - collect metadata of the running task
  * @want:	Which: KDBUS_ATTACH_* flags; those that are not about a task are
  *		ignored
- * @old:	What was gathered before, about whatever task, or NULL
+ * @old:	What was collected before, of any task, or NULL
  *
  * Documentation/kdbus.txt, section 21.
  *
  * Context: May sleep, for as long as user space likes, if the command line is
  * wanted: no locks may be held.
  *
- * Return: The facts, with a reference, possibly those of @old; at least what is
+ * Return: The metadata, with a reference, possibly @old itself; at least what is
  * wanted is among them. -ENOMEM as an error pointer.
  */
 struct kdbus_meta *kdbus_meta_new(u64 want, struct kdbus_meta *old)
 {
-	u64 holds, copy = 0;
+	u64 valid, copy = 0;
 
 	want &= KDBUS_META_TASK;
-	holds = old ? meta_still_valid(old, want) : 0;
-	if (old && holds == want)
+	valid = old ? meta_still_valid(old, want) : 0;
+	if (old && valid == want)
 		return kdbus_meta_get(old);
 
 	/* the others may be asked for again */
 	if (old)
-		copy = holds | meta_still_valid(old, ~want);
-	return meta_collect_new(want & ~holds, copy, old);
+		copy = valid | meta_still_valid(old, ~want);
+	return meta_collect_new(want & ~valid, copy, old);
 }
 
 static void meta_add_claim(struct kdbus_meta *meta, unsigned int i,
@@ -246,12 +246,12 @@ static void meta_add_claim(struct kdbus_meta *meta, unsigned int i,
 	size_t size = kdbus_item_payload(claim);
 
 	memcpy(item->data, claim->data, size);
-	meta_add_fact(meta, i, size);
-	meta->have |= kdbus_facts[i].attach;
+	meta_add_item(meta, i, size);
+	meta->have |= kdbus_meta_kinds[i].attach;
 }
 
 /**
- * kdbus_meta_new_fake() - make facts of claimed credentials
+ * kdbus_meta_new_fake() - make metadata of claimed credentials
  * @creds:	KDBUS_ITEM_CREDS, or NULL
  * @label:	KDBUS_ITEM_SECLABEL, or NULL
  *
@@ -260,7 +260,7 @@ static void meta_add_claim(struct kdbus_meta *meta, unsigned int i,
  *
  * Context: May sleep.
  *
- * Return: The facts, with a reference, or -ENOMEM as an error pointer.
+ * Return: The metadata, with a reference, or -ENOMEM as an error pointer.
  */
 struct kdbus_meta *kdbus_meta_new_fake(const struct kdbus_item *creds,
 				       const struct kdbus_item *label)
@@ -275,12 +275,12 @@ struct kdbus_meta *kdbus_meta_new_fake(const struct kdbus_item *creds,
 		return ERR_PTR(-ENOMEM);
 
 	meta->claimed = true;
-	kdbus_fact_key_init(&meta->key);
+	kdbus_meta_key_init(&meta->key);
 	meta_own_refs(meta);
-	for (i = 0; i < KDBUS_FACTS; i++) {
-		if (creds && kdbus_facts[i].type == KDBUS_ITEM_CREDS)
+	for (i = 0; i < KDBUS_META_KINDS; i++) {
+		if (creds && kdbus_meta_kinds[i].type == KDBUS_ITEM_CREDS)
 			meta_add_claim(meta, i, creds);
-		if (label && kdbus_facts[i].type == KDBUS_ITEM_SECLABEL)
+		if (label && kdbus_meta_kinds[i].type == KDBUS_ITEM_SECLABEL)
 			meta_add_claim(meta, i, label);
 	}
 
@@ -289,7 +289,7 @@ struct kdbus_meta *kdbus_meta_new_fake(const struct kdbus_item *creds,
 
 /**
  * kdbus_meta_get() - take a reference
- * @meta:	The facts
+ * @meta:	The metadata
  *
  * Return: @meta.
  */
@@ -303,14 +303,14 @@ static void meta_release(struct kref *kref)
 {
 	struct kdbus_meta *meta = container_of(kref, struct kdbus_meta, kref);
 
-	kdbus_fact_key_exit(&meta->key);
+	kdbus_meta_key_exit(&meta->key);
 	put_pid_ns(meta->pid_ns);
 	kvfree(meta);
 }
 
 /**
  * kdbus_meta_put() - drop a reference
- * @meta:	The facts, or NULL
+ * @meta:	The metadata, or NULL
  *
  * Context: May sleep.
  */
@@ -321,8 +321,8 @@ void kdbus_meta_put(struct kdbus_meta *meta)
 }
 
 /**
- * kdbus_meta_same_ns() - are facts from where the running task is
- * @meta:	The facts
+ * kdbus_meta_same_ns() - is metadata from where the running task is
+ * @meta:	The metadata
  *
  * Return: Whether they are from the namespaces of process and user ids that the
  * running task is in.
@@ -334,8 +334,8 @@ bool kdbus_meta_same_ns(const struct kdbus_meta *meta)
 }
 
 /**
- * kdbus_meta_shares_ns() - are facts from the same place as others
- * @meta:	The facts
+ * kdbus_meta_shares_ns() - are two tasks in the same namespaces
+ * @meta:	The metadata
  * @other:	The others
  *
  * Return: Whether they are from the same namespaces of process and user ids.
@@ -348,8 +348,8 @@ bool kdbus_meta_shares_ns(const struct kdbus_meta *meta,
 }
 
 /**
- * kdbus_meta_have() - which facts there are
- * @meta:	The facts
+ * kdbus_meta_have() - which kinds were asked for
+ * @meta:	The metadata
  *
  * Return: KDBUS_ATTACH_* flags.
  */
@@ -359,8 +359,8 @@ u64 kdbus_meta_have(const struct kdbus_meta *meta)
 }
 
 /**
- * kdbus_meta_size() - how much room facts take
- * @meta:	The facts, or NULL for none
+ * kdbus_meta_size() - how many bytes the items take
+ * @meta:	The metadata, or NULL for none
  * @want:	Which of them: KDBUS_ATTACH_* flags
  *
  * Return: Bytes, a multiple of 8.
@@ -375,8 +375,8 @@ size_t kdbus_meta_size(const struct kdbus_meta *meta, u64 want)
 	if (!(meta->have & ~want))
 		return meta->size;
 
-	for (i = 0; i < KDBUS_FACTS; i++)
-		if (want & kdbus_facts[i].attach)
+	for (i = 0; i < KDBUS_META_KINDS; i++)
+		if (want & kdbus_meta_kinds[i].attach)
 			size += meta->len[i];
 
 	return size;
@@ -391,10 +391,10 @@ static void meta_write_creds(const struct kdbus_item *item, s64 ahead,
 	kdbus_cursor_add_item(w, KDBUS_ITEM_CREDS, &creds, sizeof(creds));
 }
 
-static void meta_write_fact(const struct kdbus_meta *meta, unsigned int i,
+static void meta_write_item(const struct kdbus_meta *meta, unsigned int i,
 			    s64 ahead, struct kdbus_cursor *w)
 {
-	const struct kdbus_item *item = meta_fact_item(meta, i);
+	const struct kdbus_item *item = meta_item(meta, i);
 
 	if (ahead && item->type == KDBUS_ITEM_CREDS && !meta->claimed)
 		meta_write_creds(item, ahead, w);
@@ -403,8 +403,8 @@ static void meta_write_fact(const struct kdbus_meta *meta, unsigned int i,
 }
 
 /**
- * kdbus_meta_write() - write facts as items
- * @meta:	The facts, or NULL for none
+ * kdbus_meta_write() - write metadata as items
+ * @meta:	The metadata, or NULL for none
  * @want:	Which of them: KDBUS_ATTACH_* flags
  * @ahead:	How far the clock of the reader is ahead, see meta.h
  * @w:		Where to
@@ -424,10 +424,10 @@ void kdbus_meta_write(const struct kdbus_meta *meta, u64 want, s64 ahead,
 	}
 
 	want &= meta->have;
-	for (i = 0; i < KDBUS_FACTS && want; i++) {
-		if (want & kdbus_facts[i].attach && meta->len[i])
-			meta_write_fact(meta, i, ahead, w);
-		want &= ~kdbus_facts[i].attach;
+	for (i = 0; i < KDBUS_META_KINDS && want; i++) {
+		if (want & kdbus_meta_kinds[i].attach && meta->len[i])
+			meta_write_item(meta, i, ahead, w);
+		want &= ~kdbus_meta_kinds[i].attach;
 	}
 }
 
@@ -448,7 +448,7 @@ int kdbus_meta_module_init(void)
 /**
  * kdbus_meta_module_exit() - undo kdbus_meta_module_init()
  *
- * Context: May sleep; nobody gathers any more.
+ * Context: May sleep; no task collects any more.
  */
 void kdbus_meta_module_exit(void)
 {

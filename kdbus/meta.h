@@ -11,12 +11,12 @@
  * what an endpoint remembers about its opener, and a bus about its maker.
  * Or it holds what a privileged connection claims about another task.
  *
- * Nothing is gathered that is not asked for, and nothing twice: the caller hands
- * in what it got the last time, and what is still true is taken from there. That
- * is known without asking anew:
+ * Nothing is collected that is not asked for, and nothing twice: the caller passes
+ * what it got the last time, and items that are still valid are copied from there.
+ * An item is valid if:
  *
- * - credentials, groups, capabilities: the kernel's credentials are the same
- *   object, and their user namespace has got no other map of ids;
+ * - credentials, groups, capabilities: current->cred is the same object, and its
+ *   user namespace has got no other map of ids;
  * - security label: the same, and the security module gives the same number;
  * - executable: same process, same image, same root directory; nothing was
  *   renamed anywhere since, the file was not unlinked, its mount not detached,
@@ -26,7 +26,7 @@
  *   looked at each time;
  * - the rest is compared with what it is.
  *
- * A fact that cannot be had, for whatever reason, is left out. Only lack of
+ * An item that cannot be had, for whatever reason, is left out. Only lack of
  * memory fails.
  *
  * The start of a process is kept in the kernel's own time, and written in that of
@@ -68,7 +68,7 @@ struct pid;
 				   KDBUS_ATTACH_CONN_NAME))
 
 /* what is remembered of the opener of an endpoint or the maker of a bus */
-#define KDBUS_META_RECORD	(KDBUS_META_TASK & ~KDBUS_ATTACH_AUXGROUPS)
+#define KDBUS_META_SNAPSHOT	(KDBUS_META_TASK & ~KDBUS_ATTACH_AUXGROUPS)
 
 /* what comes before the names in a message; the rest comes behind */
 #define KDBUS_META_FIRST	(KDBUS_ATTACH_CREDS | KDBUS_ATTACH_AUXGROUPS)
@@ -90,11 +90,11 @@ int kdbus_meta_module_init(void);
 void kdbus_meta_module_exit(void);
 
 /**
- * DOC: Facts about the running task
+ * DOC: Metadata of the running task
  *
  * One function for each kind of metadata that writes the payload of its item,
- * and one that says whether what was written once still holds. What the second
- * needs to know, the first notes in a &struct kdbus_fact_key.
+ * and one that says whether a payload is still valid. What the second needs to
+ * know, the first notes in a &struct kdbus_meta_key.
  *
  * The running task is asked about itself only: its image, its memory and its
  * root cannot go away meanwhile. Command lines are read from user memory, which
@@ -104,7 +104,7 @@ void kdbus_meta_module_exit(void);
  */
 
 /**
- * struct kdbus_fact_key - what facts depend on
+ * struct kdbus_meta_key - what the validity of items depends on
  * @cred:	Credentials, with a reference
  * @pid:	The process, with a reference
  * @tid:	The thread, with a reference
@@ -121,7 +121,7 @@ void kdbus_meta_module_exit(void);
  * @cgroup:	Id of the control group, 0 for none
  * @secid:	Number of the task's label at the security modules
  */
-struct kdbus_fact_key {
+struct kdbus_meta_key {
 	const struct cred *cred;
 	struct pid *pid;
 	struct pid *tid;
@@ -140,46 +140,46 @@ struct kdbus_fact_key {
 };
 
 /**
- * struct kdbus_fact - a kind of metadata
+ * struct kdbus_meta_kind - a kind of metadata
  * @attach:	KDBUS_ATTACH_* flag
  * @type:	KDBUS_ITEM_* type
- * @max:	Bytes it may take, or 0 to ask @bound
- * @bound:	How many bytes it may take now
- * @gather:	Write the payload, at most @max bytes, and note in the key what
+ * @max:	Bytes it may take, or 0 to ask @max_size
+ * @max_size:	How many bytes it may take now
+ * @collect:	Write the payload, at most @max bytes, and note in the key what
  *		it depends on; returns its size, or a negative errno if there is
  *		nothing to say
- * @holds:	Whether a payload is what @gather would write now
+ * @valid:	Whether a payload is what @collect would write now
  */
-struct kdbus_fact {
+struct kdbus_meta_kind {
 	u64 attach;
 	u64 type;
 	size_t max;
-	size_t (*bound)(void);
-	int (*gather)(struct kdbus_fact_key *key, void *to, size_t max);
-	bool (*holds)(const struct kdbus_fact_key *key, const void *payload,
+	size_t (*max_size)(void);
+	int (*collect)(struct kdbus_meta_key *key, void *to, size_t max);
+	bool (*valid)(const struct kdbus_meta_key *key, const void *payload,
 		      size_t size);
 };
 
-#define KDBUS_FACTS	10
+#define KDBUS_META_KINDS	10
 
 /* in the order in which they appear */
-extern const struct kdbus_fact kdbus_facts[KDBUS_FACTS];
+extern const struct kdbus_meta_kind kdbus_meta_kinds[KDBUS_META_KINDS];
 
-void kdbus_fact_key_init(struct kdbus_fact_key *key);
-void kdbus_fact_key_exit(struct kdbus_fact_key *key);
+void kdbus_meta_key_init(struct kdbus_meta_key *key);
+void kdbus_meta_key_exit(struct kdbus_meta_key *key);
 
 /**
  * DOC: What is attached to messages
  *
  * A receiver says which metadata it wants, a sender what it allows; what both
- * agree on comes with a message: facts about the sending task, names and
+ * agree on comes with a message: metadata of the sending task, names and
  * description of the connection, the time. It comes at all only if the sender
  * is in the namespaces from which the receiver opened its endpoint; nothing is
  * translated.
  *
- * For each message the facts are gathered once, for all of its receivers
- * together, and frozen. Each receiver then gets exactly what it may have. The
- * facts of the last message are kept, see meta.h.
+ * Metadata is collected once for each message, for all of its receivers together,
+ * and does not change. Each receiver then gets exactly what it may have. The
+ * metadata of the last message is kept, to copy what is still valid.
  *
  * Times are those of the receiver's clock as it was at its HELLO, see below.
  *
@@ -193,15 +193,15 @@ void kdbus_fact_key_exit(struct kdbus_fact_key *key);
 
 /**
  * struct kdbus_identity - what a connection tells and wants to be told
- * @record:	Facts about the opener of the endpoint, or what was claimed, with a
+ * @record:	Metadata of the opener of the endpoint, or what was claimed, with a
  *		reference
- * @faked:	The latter
+ * @faked:	@record was claimed
  * @name:	Description it gave itself, or NULL; constant
  * @ahead:	How far the clock of the task that said HELLO is ahead, constant
  * @wanted:	KDBUS_ATTACH_* it wants to be told about senders
  * @allowed:	KDBUS_ATTACH_* it lets others be told
  * @lock:	Guards @last
- * @last:	Facts of the last message sent, or NULL
+ * @last:	Metadata of the last message sent, or NULL
  */
 struct kdbus_identity {
 	struct kdbus_meta *record;
@@ -216,7 +216,7 @@ struct kdbus_identity {
 
 /**
  * struct kdbus_msg_meta - metadata of one message
- * @have:	What was gathered: KDBUS_ATTACH_* flags
+ * @have:	What was collected: KDBUS_ATTACH_* flags
  * @meta:	About the task, or NULL
  * @names:	Names of the sender, or NULL
  * @conn_name:	Description of the sender, or NULL
@@ -233,7 +233,7 @@ struct kdbus_msg_meta {
 };
 
 int kdbus_attach_mask(u64 *mask);
-int kdbus_identity_init(struct kdbus_identity *self, struct kdbus_meta *record,
+int kdbus_identity_init(struct kdbus_identity *self, struct kdbus_meta *meta,
 			const char *name);
 void kdbus_identity_exit(struct kdbus_identity *self);
 
