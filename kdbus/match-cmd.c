@@ -39,26 +39,26 @@ static struct kdbus_match *match_new(struct kdbus_conn *conn,
 				     const struct kdbus_cmd *cmd)
 {
 	const struct kdbus_cmd_match *arg = cmd->data;
-	unsigned int i, n_places;
+	unsigned int i, n_slots;
 	struct kdbus_match *match;
 	size_t size;
 	u64 blocks;
 
 	size = kdbus_match_rules_size(conn->bus, cmd, &blocks);
-	n_places = blocks > 1 ? 4 : 2;
-	size += struct_size(match, places, n_places);
+	n_slots = blocks > 1 ? 4 : 2;
+	size += struct_size(match, slots, n_slots);
 	match = kvzalloc(size, KDBUS_GFP_CALLER);
 	if (!match)
 		return NULL;
 
 	match->cookie = arg->cookie;
 	match->size = size;
-	kdbus_match_rules_init(&match->rules, &match->places[n_places],
+	kdbus_match_rules_init(&match->rules, &match->slots[n_slots],
 			       conn->bus, cmd);
-	for (i = 0; i < n_places; i++) {
-		match->places[i].match = match;
-		if (n_places > 2)
-			match->places[i].generation = i < 2 ?
+	for (i = 0; i < n_slots; i++) {
+		match->slots[i].match = match;
+		if (n_slots > 2)
+			match->slots[i].generation = i < 2 ?
 						      KDBUS_MATCH_FIRST :
 						      KDBUS_MATCH_LATER;
 	}
@@ -191,7 +191,7 @@ static int match_need_owner(struct kdbus_conn *conn)
 
 /**
  * kdbus_match_add() - KDBUS_CMD_MATCH_ADD
- * @conn:	Whose match
+ * @conn:	The connection
  * @cmd:	The command
  *
  * Documentation/kdbus.txt, section 16.2.
@@ -238,7 +238,7 @@ err_free:
 
 /**
  * kdbus_match_remove() - KDBUS_CMD_MATCH_REMOVE
- * @conn:	Whose match
+ * @conn:	The connection
  * @cmd:	The command
  *
  * Documentation/kdbus.txt, section 16.3.

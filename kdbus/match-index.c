@@ -36,52 +36,52 @@ u32 kdbus_match_key(const struct kdbus_match_index *index, u64 type, u64 a,
 	return name ? jhash(name, strlen(name), key) : key;
 }
 
-static struct hlist_head *index_place_list(struct kdbus_match_index *index,
-					   const struct kdbus_match_place *place)
+static struct hlist_head *index_slot_list(struct kdbus_match_index *index,
+					  const struct kdbus_match_slot *slot)
 {
-	switch (place->where) {
+	switch (slot->where) {
 	case KDBUS_MATCH_ALWAYS:
 		return &index->always;
 	case KDBUS_MATCH_CASTS:
-		return &index->casts_all[place->generation];
+		return &index->casts_all[slot->generation];
 	case KDBUS_MATCH_HASHED:
-		return kdbus_match_hash(index, place->key);
+		return kdbus_match_hash(index, slot->key);
 	default:
-		return &index->bits[place->generation][place->key].places;
+		return &index->bits[slot->generation][slot->key].slots;
 	}
 }
 
-static void index_place_link(struct kdbus_match_index *index,
-			     struct kdbus_match_place *place)
+static void index_slot_link(struct kdbus_match_index *index,
+			    struct kdbus_match_slot *slot)
 {
 	lockdep_assert_held(&index->lock);
 
-	place->since = atomic64_read(&index->seq) + 1;
-	atomic64_set(&place->until, KDBUS_MATCH_EVER);
-	place->last = false;
-	if (place->where == KDBUS_MATCH_BITS)
-		index->bits[place->generation][place->key].count++;
-	hlist_add_head_rcu(&place->link, index_place_list(index, place));
+	slot->since = atomic64_read(&index->seq) + 1;
+	atomic64_set(&slot->until, KDBUS_MATCH_EVER);
+	slot->last = false;
+	if (slot->where == KDBUS_MATCH_BITS)
+		index->bits[slot->generation][slot->key].count++;
+	hlist_add_head_rcu(&slot->link, index_slot_list(index, slot));
 }
 
 /* it stays where it is, for visits that began before */
-static void index_place_retire(struct kdbus_match_index *index,
-			       struct kdbus_match_place *place)
+static void index_slot_retire(struct kdbus_match_index *index,
+			      struct kdbus_match_slot *slot)
 {
 	lockdep_assert_held(&index->lock);
 
-	atomic64_set(&place->until, atomic64_read(&index->seq) + 1);
-	if (place->where == KDBUS_MATCH_BITS)
-		index->bits[place->generation][place->key].count--;
-	place->next = NULL;
-	*index->stale_end = place;
-	index->stale_end = &place->next;
+	atomic64_set(&slot->until, atomic64_read(&index->seq) + 1);
+	if (slot->where == KDBUS_MATCH_BITS)
+		index->bits[slot->generation][slot->key].count--;
+	slot->next = NULL;
+	*index->stale_end = slot;
+	index->stale_end = &slot->next;
 }
 
-static bool index_place_is_valid(const struct kdbus_match_place *place)
+static bool index_slot_is_valid(const struct kdbus_match_slot *slot)
 {
-	return place->where != KDBUS_MATCH_NOWHERE &&
-	       atomic64_read(&place->until) == KDBUS_MATCH_EVER;
+	return slot->where != KDBUS_MATCH_NOWHERE &&
+	       atomic64_read(&slot->until) == KDBUS_MATCH_EVER;
 }
 
 /**
@@ -105,13 +105,13 @@ void kdbus_match_index_commit(struct kdbus_match_index *index)
 }
 
 /* how often broadcasts come by, as far as is known */
-static unsigned int index_place_heat(const struct kdbus_match_index *index,
-				     const struct kdbus_match_place *place)
+static unsigned int index_slot_heat(const struct kdbus_match_index *index,
+				    const struct kdbus_match_slot *slot)
 {
-	switch (place->where) {
+	switch (slot->where) {
 	case KDBUS_MATCH_BITS:
-		return READ_ONCE(index->bits[place->generation]
-					    [place->key].heat);
+		return READ_ONCE(index->bits[slot->generation]
+					    [slot->key].heat);
 	case KDBUS_MATCH_HASHED:
 		/* one sender among some */
 		return (READ_ONCE(index->casts) + 7) / 8;
@@ -162,69 +162,69 @@ static unsigned int index_find_cold(const struct kdbus_match_bucket *buckets,
 	return i;
 }
 
-static void index_place_probe(struct kdbus_match_place *place, const u64 *bits,
-			      unsigned int bit)
+static void index_slot_probe(struct kdbus_match_slot *slot, const u64 *bits,
+			     unsigned int bit)
 {
-	place->probe_at = bit / 64;
-	place->probe = bits[bit / 64];
+	slot->probe_at = bit / 64;
+	slot->probe = bits[bit / 64];
 }
 
 /*
- * The best place for a match about broadcasts. One with @filter must not come by
+ * The best slot for a match about broadcasts. One with @filter must not come by
  * there; if it is filed by name, then by @name, unless that is NULL.
  */
-static void index_place_cast(struct kdbus_match_index *index,
-			     struct kdbus_match_place *place, const u64 *filter,
+static void index_slot_cast(struct kdbus_match_index *index,
+			    struct kdbus_match_slot *slot, const u64 *filter,
 		       const char *name, unsigned int *effort)
 {
-	const struct kdbus_match_rules *rules = &place->match->rules;
-	const u64 *bits = index_rules_bits(rules, place->generation);
-	u64 by_name = kdbus_match_sender(KDBUS_ITEM_NAME, place->generation);
-	u64 id = kdbus_match_sender(KDBUS_ITEM_ID, place->generation);
+	const struct kdbus_match_rules *rules = &slot->match->rules;
+	const u64 *bits = index_rules_bits(rules, slot->generation);
+	u64 by_name = kdbus_match_sender(KDBUS_ITEM_NAME, slot->generation);
+	u64 id = kdbus_match_sender(KDBUS_ITEM_ID, slot->generation);
 	struct kdbus_match_bucket *buckets;
 	unsigned int cold[2], n;
 
 	lockdep_assert_held(&index->lock);
 
-	place->where = KDBUS_MATCH_CASTS;
-	place->probe = 0;
+	slot->where = KDBUS_MATCH_CASTS;
+	slot->probe = 0;
 	if (rules->sender != KDBUS_MATCH_ID_ANY) {
-		place->where = KDBUS_MATCH_HASHED;
-		place->key = kdbus_match_key(index, id, rules->sender, 0, NULL);
+		slot->where = KDBUS_MATCH_HASHED;
+		slot->key = kdbus_match_key(index, id, rules->sender, 0, NULL);
 	} else if (rules->n_names) {
-		place->where = KDBUS_MATCH_HASHED;
-		place->key = kdbus_match_key(index, by_name, 0, 0,
-					     name ?: rules->names);
+		slot->where = KDBUS_MATCH_HASHED;
+		slot->key = kdbus_match_key(index, by_name, 0, 0,
+					    name ?: rules->names);
 	}
 
 	if (!bits)
 		return;
-	buckets = index->bits[place->generation];
+	buckets = index->bits[slot->generation];
 	n = index_find_cold(buckets, rules, bits, filter, cold, effort);
 	if (n == 0)
 		return;
-	if (READ_ONCE(buckets[cold[0]].heat) >= index_place_heat(index, place)) {
-		index_place_probe(place, bits, cold[0]);
+	if (READ_ONCE(buckets[cold[0]].heat) >= index_slot_heat(index, slot)) {
+		index_slot_probe(slot, bits, cold[0]);
 		return;
 	}
 
-	place->where = KDBUS_MATCH_BITS;
-	place->key = cold[0];
+	slot->where = KDBUS_MATCH_BITS;
+	slot->key = cold[0];
 	if (n > 1)
-		index_place_probe(place, bits, cold[1]);
+		index_slot_probe(slot, bits, cold[1]);
 }
 
-static void index_place_event(struct kdbus_match_index *index,
-			      struct kdbus_match_place *place)
+static void index_slot_event(struct kdbus_match_index *index,
+			     struct kdbus_match_slot *slot)
 {
-	const struct kdbus_match_rules *rules = &place->match->rules;
+	const struct kdbus_match_rules *rules = &slot->match->rules;
 
 	lockdep_assert_held(&index->lock);
 
-	place->where = KDBUS_MATCH_HASHED;
-	place->key = kdbus_match_key(index, rules->type, rules->old_id,
-				     rules->new_id, rules->name);
-	place->probe = 0;
+	slot->where = KDBUS_MATCH_HASHED;
+	slot->key = kdbus_match_key(index, rules->type, rules->old_id,
+				    rules->new_id, rules->name);
+	slot->probe = 0;
 }
 
 /**
@@ -237,30 +237,30 @@ static void index_place_event(struct kdbus_match_index *index,
 void kdbus_match_file(struct kdbus_match_index *index,
 		      struct kdbus_match *match)
 {
-	struct kdbus_match_place *place = match->places;
+	struct kdbus_match_slot *slot = match->slots;
 	unsigned int effort = 0;
 
 	lockdep_assert_held(&index->lock);
 
 	switch (match->rules.kind) {
 	case KDBUS_MATCH_ANYTHING:
-		place->where = KDBUS_MATCH_ALWAYS;
+		slot->where = KDBUS_MATCH_ALWAYS;
 		break;
 	case KDBUS_MATCH_EVENT:
-		index_place_event(index, place);
+		index_slot_event(index, slot);
 		break;
 	case KDBUS_MATCH_CAST:
-		index_place_cast(index, place, NULL, NULL, &effort);
+		index_slot_cast(index, slot, NULL, NULL, &effort);
 		if (!kdbus_match_is_split(match))
 			break;
-		index_place_cast(index, place + 2, NULL, NULL, &effort);
-		index_place_link(index, place + 2);
+		index_slot_cast(index, slot + 2, NULL, NULL, &effort);
+		index_slot_link(index, slot + 2);
 		break;
 	case KDBUS_MATCH_NOTHING:
 		return;
 	}
 
-	index_place_link(index, place);
+	index_slot_link(index, slot);
 }
 
 /**
@@ -275,17 +275,17 @@ void kdbus_match_file(struct kdbus_match_index *index,
 bool kdbus_match_unfile(struct kdbus_match_index *index,
 			struct kdbus_match *match)
 {
-	struct kdbus_match_place *place, *last = NULL;
+	struct kdbus_match_slot *slot, *last = NULL;
 	unsigned int i;
 
 	lockdep_assert_held(&index->lock);
 
-	for (i = 0; i < kdbus_match_n_places(match); i++) {
-		place = &match->places[i];
-		if (!index_place_is_valid(place))
+	for (i = 0; i < kdbus_match_n_slots(match); i++) {
+		slot = &match->slots[i];
+		if (!index_slot_is_valid(slot))
 			continue;
-		index_place_retire(index, place);
-		last = place;
+		index_slot_retire(index, slot);
+		last = slot;
 	}
 
 	if (last)
@@ -293,31 +293,31 @@ bool kdbus_match_unfile(struct kdbus_match_index *index,
 	return last;
 }
 
-/* false if there is no better place; true also if it is too early to say */
+/* false if there is no better slot; true also if it is too early to say */
 static bool index_move_locked(struct kdbus_match_index *index,
-			      struct kdbus_match_place *place, const u64 *filter,
+			      struct kdbus_match_slot *slot, const u64 *filter,
 			      const char *name, unsigned int *effort)
 {
-	struct kdbus_match *match = place->match;
-	struct kdbus_match_place *to;
+	struct kdbus_match *match = slot->match;
+	struct kdbus_match_slot *to;
 
 	lockdep_assert_held(&index->lock);
 
-	to = &match->places[(place - match->places) ^ 1];
-	/* a place can be used again as soon as nobody can be at it */
-	if (!index_place_is_valid(place) || to->where != KDBUS_MATCH_NOWHERE)
+	to = &match->slots[(slot - match->slots) ^ 1];
+	/* a slot can be used again as soon as nobody can be at it */
+	if (!index_slot_is_valid(slot) || to->where != KDBUS_MATCH_NOWHERE)
 		return true;
 
-	index_place_cast(index, to, filter, name, effort);
-	if ((to->where == place->where && to->key == place->key) ||
-	    (!name && index_place_heat(index, to) * 2 >=
-		       index_place_heat(index, place))) {
+	index_slot_cast(index, to, filter, name, effort);
+	if ((to->where == slot->where && to->key == slot->key) ||
+	    (!name && index_slot_heat(index, to) * 2 >=
+		       index_slot_heat(index, slot))) {
 		to->where = KDBUS_MATCH_NOWHERE;
 		return false;
 	}
 
-	index_place_link(index, to);
-	index_place_retire(index, place);
+	index_slot_link(index, to);
+	index_slot_retire(index, slot);
 	kdbus_match_index_commit(index);
 	return true;
 }
@@ -325,27 +325,27 @@ static bool index_move_locked(struct kdbus_match_index *index,
 /**
  * kdbus_match_move() - file a match anew that was in the way
  * @index:	The index
- * @place:	Where it was found; kept by the caller
+ * @slot:	Where it was found; kept by the caller
  * @filter:	Filter of the broadcast that found it
  * @name:	A name that it asks for and that was missing, or NULL
  * @visit:	Number of the visit that found it
  * @effort:	What the visit has looked at for this so far, as
  *		KDBUS_MATCH_VISIT_EFFORT counts it; added to
  *
- * If there is no better place, @settled of the match says until which visit not
+ * If there is no better slot, @settled of the match says until which visit not
  * to ask again.
  *
  * Context: May sleep.
  */
 void kdbus_match_move(struct kdbus_match_index *index,
-		      struct kdbus_match_place *place, const u64 *filter,
+		      struct kdbus_match_slot *slot, const u64 *filter,
 		      const char *name, u64 visit, unsigned int *effort)
 {
 	*effort += KDBUS_MATCH_MOVE_EFFORT;
 
 	mutex_lock(&index->lock);
-	if (!index_move_locked(index, place, filter, name, effort))
-		atomic64_set(&place->match->settled, visit + KDBUS_MATCH_SETTLED);
+	if (!index_move_locked(index, slot, filter, name, effort))
+		atomic64_set(&slot->match->settled, visit + KDBUS_MATCH_SETTLED);
 	mutex_unlock(&index->lock);
 }
 
@@ -463,9 +463,9 @@ void kdbus_match_free(struct kdbus_match *match)
 	kdbus_match_owner_put(owner);
 }
 
-static struct kdbus_match_place *index_take_stale(struct kdbus_match_index *index)
+static struct kdbus_match_slot *index_take_stale(struct kdbus_match_index *index)
 {
-	struct kdbus_match_place *stale;
+	struct kdbus_match_slot *stale;
 
 	mutex_lock(&index->lock);
 	stale = index->stale;
@@ -477,31 +477,31 @@ static struct kdbus_match_place *index_take_stale(struct kdbus_match_index *inde
 }
 
 static void index_unlink_stale(struct kdbus_match_index *index,
-			       struct kdbus_match_place *place)
+			       struct kdbus_match_slot *slot)
 {
-	for (; place; place = place->next) {
+	for (; slot; slot = slot->next) {
 		mutex_lock(&index->lock);
-		hlist_del_rcu(&place->link);
+		hlist_del_rcu(&slot->link);
 		mutex_unlock(&index->lock);
 		cond_resched();
 	}
 }
 
 static void index_free_stale(struct kdbus_match_index *index,
-			     struct kdbus_match_place *place)
+			     struct kdbus_match_slot *slot)
 {
-	struct kdbus_match_place *next;
+	struct kdbus_match_slot *next;
 	bool last;
 
-	for (; place; place = next) {
-		next = place->next;
-		last = place->last;
+	for (; slot; slot = next) {
+		next = slot->next;
+		last = slot->last;
 		mutex_lock(&index->lock);
-		place->where = KDBUS_MATCH_NOWHERE;
+		slot->where = KDBUS_MATCH_NOWHERE;
 		mutex_unlock(&index->lock);
-		/* its other places came before */
+		/* its other slots came before */
 		if (last)
-			kdbus_match_free(place->match);
+			kdbus_match_free(slot->match);
 		cond_resched();
 	}
 }
@@ -510,7 +510,7 @@ static void index_reap(struct work_struct *work)
 {
 	struct kdbus_match_index *index =
 		container_of(work, struct kdbus_match_index, reap);
-	struct kdbus_match_place *stale;
+	struct kdbus_match_slot *stale;
 
 	while ((stale = index_take_stale(index))) {
 		/* what has begun to look may want it, see kdbus_match_move() */

@@ -121,10 +121,10 @@ static bool visit_accepts_event(struct kdbus_event *event,
 
 /* whether it was valid when this began */
 static bool visit_is_valid(const struct visit *v,
-			   const struct kdbus_match_place *place)
+			   const struct kdbus_match_slot *slot)
 {
-	return place->since <= v->seq &&
-	       v->seq < (u64)atomic64_read(&place->until);
+	return slot->since <= v->seq &&
+	       v->seq < (u64)atomic64_read(&slot->until);
 }
 
 static int visit_found(struct visit *v, struct kdbus_match_owner *owner)
@@ -148,28 +148,28 @@ static int visit_found(struct visit *v, struct kdbus_match_owner *owner)
 	return r;
 }
 
-static void visit_in_vain(struct visit *v, struct kdbus_match_place *place,
+static void visit_in_vain(struct visit *v, struct kdbus_match_slot *slot,
 			  const char *name)
 {
 	if (++v->vain <= KDBUS_MATCH_VISIT_VAIN || !v->src)
 		return;
-	/* there was no better place a moment ago */
-	if (v->id < (u64)atomic64_read(&place->match->settled))
+	/* there was no better slot a moment ago */
+	if (v->id < (u64)atomic64_read(&slot->match->settled))
 		return;
 	/* the next broadcast that finds them goes on with the rest */
 	if (v->effort < KDBUS_MATCH_VISIT_EFFORT)
-		kdbus_match_move(v->index, place, v->filter, name, v->id,
+		kdbus_match_move(v->index, slot, v->filter, name, v->id,
 				 &v->effort);
 }
 
-static int visit_place(struct visit *v, struct kdbus_match_place *place)
+static int visit_slot(struct visit *v, struct kdbus_match_slot *slot)
 {
-	struct kdbus_match *match = place->match;
+	struct kdbus_match *match = slot->match;
 	const char *name = NULL;
 
 	/* mostly no, and without a look at the rules or their owner */
-	if (v->src && place->probe & ~v->filter[place->probe_at]) {
-		visit_in_vain(v, place, NULL);
+	if (v->src && slot->probe & ~v->filter[slot->probe_at]) {
+		visit_in_vain(v, slot, NULL);
 		return 0;
 	}
 	if ((u64)atomic64_read(&match->owner->seen) == v->id)
@@ -181,18 +181,18 @@ static int visit_place(struct visit *v, struct kdbus_match_place *place)
 		     visit_accepts_event(v->event, &match->rules))
 		return visit_found(v, match->owner);
 
-	visit_in_vain(v, place, name);
+	visit_in_vain(v, slot, name);
 	return 0;
 }
 
 static int visit_list(struct visit *v, struct hlist_head *list)
 {
-	struct kdbus_match_place *place;
+	struct kdbus_match_slot *slot;
 	int r = 0;
 
-	hlist_for_each_entry_srcu(place, list, link, kdbus_match_is_reading()) {
-		if (visit_is_valid(v, place))
-			r = visit_place(v, place);
+	hlist_for_each_entry_srcu(slot, list, link, kdbus_match_is_reading()) {
+		if (visit_is_valid(v, slot))
+			r = visit_slot(v, slot);
 		if (r)
 			break;
 	}
@@ -202,13 +202,13 @@ static int visit_list(struct visit *v, struct hlist_head *list)
 
 static int visit_hash(struct visit *v, u32 key)
 {
-	struct kdbus_match_place *place;
+	struct kdbus_match_slot *slot;
 	int r = 0;
 
-	hlist_for_each_entry_srcu(place, kdbus_match_hash(v->index, key), link,
+	hlist_for_each_entry_srcu(slot, kdbus_match_hash(v->index, key), link,
 				  kdbus_match_is_reading()) {
-		if (place->key == key && visit_is_valid(v, place))
-			r = visit_place(v, place);
+		if (slot->key == key && visit_is_valid(v, slot))
+			r = visit_slot(v, slot);
 		if (r)
 			break;
 	}
@@ -233,7 +233,7 @@ static int visit_bits(struct visit *v, enum kdbus_match_generation generation)
 			b = &buckets[word * 64 + __ffs64(left)];
 			/* one that is lost now and then is no harm */
 			WRITE_ONCE(b->heat, READ_ONCE(b->heat) + 1);
-			r = visit_list(v, &b->places);
+			r = visit_list(v, &b->slots);
 			if (r)
 				return r;
 		}
@@ -279,7 +279,7 @@ static int visit_sender(struct visit *v,
 	return r;
 }
 
-/* matches that have places for these generations of filters */
+/* matches that have slots for these generations of filters */
 static int visit_generation(struct visit *v,
 			    enum kdbus_match_generation generation)
 {

@@ -7,9 +7,9 @@
  *
  * All rules of a match must hold. However many there are, together they ask for
  * one sender at most, one set of bits for each generation of filters, some
- * names, or for one notification. That is what is kept; a match that asks for
- * what cannot be, for two senders say, accepts nothing. So it takes no longer to
- * ask a long match than a short one.
+ * names, or for one notification. That is what is kept; a match with rules that
+ * contradict each other, two senders say, accepts nothing. So a long match costs
+ * a broadcast no more than a short one.
  *
  * Locks: none, rules do not change.
  */
@@ -37,7 +37,7 @@ struct kdbus_message;
  * @KDBUS_MATCH_ANYTHING:	It has no rules
  * @KDBUS_MATCH_CAST:		Broadcasts of connections
  * @KDBUS_MATCH_EVENT:		Notifications
- * @KDBUS_MATCH_NOTHING:	Nothing can be what it asks for
+ * @KDBUS_MATCH_NOTHING:	Its rules contradict each other
  */
 enum kdbus_match_kind {
 	KDBUS_MATCH_ANYTHING,
@@ -117,8 +117,8 @@ bool kdbus_match_rules_pass(const struct kdbus_match_rules *rules,
  *
  * No task waits for a broadcast that looks at matches: that takes no lock. It sees
  * what was there when it began, whatever is added, removed or filed anew meanwhile,
- * as changes are numbered, and a place in the index says from which number on it
- * is valid, and up to which one. A place that is not valid any more is unlinked by
+ * as changes are numbered, and a slot in the index says from which number on it
+ * is valid, and up to which one. A slot that is not valid any more is unlinked by
  * a work item when nobody can see it, and used again or freed when nobody can be
  * at it. Both wait for the readers of one SRCU domain. Matches keep no connection:
  * they share an owner, which forgets the connection when that disconnects.
@@ -138,18 +138,18 @@ bool kdbus_match_rules_pass(const struct kdbus_match_rules *rules,
 
 /**
  * struct kdbus_match_bucket - matches under one bit
- * @places:	The matches
+ * @slots:	The matches
  * @count:	How many there are
  * @heat:	How many of the last broadcasts have had the bit
  */
 struct kdbus_match_bucket {
-	struct hlist_head places;
+	struct hlist_head slots;
 	unsigned int count;
 	unsigned int heat;
 };
 
 /**
- * enum kdbus_match_generation - which generations of filters a place is for
+ * enum kdbus_match_generation - which generations of filters a slot is for
  * @KDBUS_MATCH_ALL:	All
  * @KDBUS_MATCH_FIRST:	The first
  * @KDBUS_MATCH_LATER:	All others
@@ -163,7 +163,7 @@ enum kdbus_match_generation {
 };
 
 /**
- * enum kdbus_match_where - kinds of places
+ * enum kdbus_match_where - kinds of slots
  * @KDBUS_MATCH_NOWHERE:	Not in the index
  * @KDBUS_MATCH_ALWAYS:		Visited by everything
  * @KDBUS_MATCH_CASTS:		Visited by every broadcast of a connection
@@ -179,7 +179,7 @@ enum kdbus_match_where {
 };
 
 /**
- * struct kdbus_match_place - a place of a match in the index
+ * struct kdbus_match_slot - where a match is filed in the index
  * @link:	In a list of the index
  * @match:	The match
  * @since:	Number of the change that made it valid
@@ -188,16 +188,16 @@ enum kdbus_match_where {
  * @probe:	Bits of a word of the filter that are needed as well
  * @key:	Hash, or number of the bit
  * @probe_at:	Which word
- * @where:	What kind of place; KDBUS_MATCH_NOWHERE if it is free
+ * @where:	What kind of slot; KDBUS_MATCH_NOWHERE if it is free
  * @generation:	Which generations of filters it is for
  * @last:	The match is freed with it
  */
-struct kdbus_match_place {
+struct kdbus_match_slot {
 	struct hlist_node link;
 	struct kdbus_match *match;
 	u64 since;
 	atomic64_t until;
-	struct kdbus_match_place *next;
+	struct kdbus_match_slot *next;
 	u64 probe;
 	u32 key;
 	u16 probe_at;
@@ -207,7 +207,7 @@ struct kdbus_match_place {
 };
 
 /**
- * struct kdbus_match_owner - whose a match is
+ * struct kdbus_match_owner - the connection that matches belong to
  * @kref:	References: of the connection and of each match
  * @conn:	The connection, NULL when it is gone
  * @leftover:	Counts matches until they are freed, with a reference
@@ -222,14 +222,14 @@ struct kdbus_match_owner {
 
 /**
  * struct kdbus_match - a match
- * @owner:	Whose, with a reference
+ * @owner:	The owner, with a reference
  * @cookie:	To remove it by
  * @conn_link:	Link in the matches of the connection
  * @size:	Bytes that count
  * @removed:	It counts as a leftover
- * @settled:	Visit before which no better place for it is looked for
+ * @settled:	Visit before which no better slot for it is looked for
  * @rules:	What it asks for
- * @places:	Two for a mask of one generation, of which one is in use; two more
+ * @slots:	Two for a mask of one generation, of which one is in use; two more
  *		if there are several
  */
 struct kdbus_match {
@@ -240,7 +240,7 @@ struct kdbus_match {
 	bool removed;
 	atomic64_t settled;
 	struct kdbus_match_rules rules;
-	struct kdbus_match_place places[];
+	struct kdbus_match_slot slots[];
 };
 
 /**
@@ -265,13 +265,14 @@ struct kdbus_matches {
  * @seq:	Number of the last change
  * @visits:	Number of the last visit
  * @casts:	Broadcasts that heat counts
- * @always:	Places of each kind
- * @casts_all:	The same, by generations
- * @hash:	The same
- * @bits:	The same, by generations; NULL as long as there are none
- * @stale:	Places that are not valid any more, in this order
+ * @always:	Slots of KDBUS_MATCH_ALWAYS
+ * @casts_all:	Those of KDBUS_MATCH_CASTS, by generations
+ * @hash:	Those of KDBUS_MATCH_HASHED
+ * @bits:	Those of KDBUS_MATCH_BITS, by generations; NULL as long as there are
+ *		none
+ * @stale:	Slots that are not valid any more, in this order
  * @stale_end:	End of this list
- * @reap:	Takes care of these
+ * @reap:	Unlinks and frees these
  */
 struct kdbus_match_index {
 	struct kref kref;
@@ -285,8 +286,8 @@ struct kdbus_match_index {
 	struct hlist_head casts_all[KDBUS_MATCH_N_GENERATIONS];
 	struct hlist_head hash[1 << KDBUS_MATCH_HASH_BITS];
 	struct kdbus_match_bucket *bits[KDBUS_MATCH_N_GENERATIONS];
-	struct kdbus_match_place *stale;
-	struct kdbus_match_place **stale_end;
+	struct kdbus_match_slot *stale;
+	struct kdbus_match_slot **stale_end;
 	struct work_struct reap;
 };
 
@@ -321,11 +322,11 @@ void kdbus_match_module_exit(void);
 /* heat counts the last broadcasts, between half of this and all of it */
 #define KDBUS_MATCH_CASTS_COUNTED	1024
 
-/* visits until another place is looked for, if there was none */
+/* visits until another slot is looked for, if there was none */
 #define KDBUS_MATCH_SETTLED		32
 
 /*
- * How many words and bits of masks one visit looks at to find better places. A
+ * How many words and bits of masks one visit looks at to find better slots. A
  * mask of the largest size may have a quarter of that; of those that programs
  * use, thousands can be filed anew. Filing one is worth KDBUS_MATCH_MOVE_EFFORT
  * in itself.
@@ -339,7 +340,7 @@ int kdbus_match_begin(const struct kdbus_match_index *index, u64 *seq);
 void kdbus_match_end(int srcu);
 bool kdbus_match_is_reading(void);
 void kdbus_match_move(struct kdbus_match_index *index,
-		      struct kdbus_match_place *place, const u64 *filter,
+		      struct kdbus_match_slot *slot, const u64 *filter,
 		      const char *name, u64 visit, unsigned int *effort);
 void kdbus_match_cool(struct kdbus_match_index *index);
 
@@ -355,13 +356,13 @@ static inline u64 kdbus_match_sender(u64 type, unsigned int generation)
 	return type | (u64)generation << 32;
 }
 
-/* whether the first generation of filters has a place of its own */
+/* whether the first generation of filters has a slot of its own */
 static inline bool kdbus_match_is_split(const struct kdbus_match *match)
 {
 	return match->rules.n_blocks > 1;
 }
 
-static inline unsigned int kdbus_match_n_places(const struct kdbus_match *match)
+static inline unsigned int kdbus_match_n_slots(const struct kdbus_match *match)
 {
 	return kdbus_match_is_split(match) ? 4 : 2;
 }
