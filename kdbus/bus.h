@@ -51,11 +51,11 @@ struct kdbus_meta;
  * @attach_owner: KDBUS_ATTACH_* that may be told about the creator, constant
  * @policy:	What is granted to which users
  * @owners:	Held while commands change owners of names
- * @lock:	Guards @conns, names, monitors, @events and @gathered
+ * @lock:	Guards @conns, names, monitors, @events and @fanouts
  * @names:	Well-known names
  * @matches:	Index of the matches of its connections, with a reference,
  *		constant
- * @gathered:	Last time that receivers were gathered, to have each once
+ * @fanouts:	Number of selections of receivers, to select each only once
  * @monitors:	Connections that see all messages
  * @has_monitors: Whether there are any
  * @events:	What happened and was not delivered yet
@@ -85,7 +85,7 @@ struct kdbus_bus {
 	struct mutex lock;	/* names, monitors, events */
 	struct kdbus_name_registry names;
 	struct kdbus_match_index *matches;
-	u64 gathered;
+	u64 fanouts;
 	struct list_head monitors;
 	bool has_monitors;
 	struct list_head events;

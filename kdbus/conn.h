@@ -122,8 +122,8 @@ struct kdbus_waitq;
  * @replies:	Replies it expects and owes
  * @names:	Names it owns, waits for, activates
  * @matches:	Broadcasts it wants
- * @gathered:	Last time that it was gathered as a receiver; guarded by
- *		``bus->lock``
+ * @fanout:	Value of @bus->fanouts when it was last selected as a receiver;
+ *		guarded by ``bus->lock``
  * @monitor_link: Link in the monitors of the bus
  * @result:	What the last command returned to a connection that cannot free
  *		it; guarded by ``bus->lock``
@@ -155,7 +155,7 @@ struct kdbus_conn {
 	struct kdbus_replies replies;
 	struct kdbus_conn_names names;
 	struct kdbus_matches matches;
-	u64 gathered;
+	u64 fanout;
 	struct list_head monitor_link;
 
 	struct kdbus_slice *result;

@@ -58,12 +58,12 @@ static void fanout_select(struct kdbus_fanout *f, struct kdbus_bus *bus,
 	struct kdbus_conn *conn;
 
 	mutex_lock(&bus->lock);
-	bus->gathered++;
+	bus->fanouts++;
 	for (i = 0; i < all; i++) {
 		conn = f->targets[i].conn;
-		if (conn->gathered == bus->gathered || !may(conn, data))
+		if (conn->fanout == bus->fanouts || !may(conn, data))
 			continue;
-		conn->gathered = bus->gathered;
+		conn->fanout = bus->fanouts;
 		swap(f->targets[n].conn, f->targets[i].conn);
 		n++;
 	}

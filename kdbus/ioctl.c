@@ -113,7 +113,7 @@ static int ioctl_domain_make(struct kdbus_handle *handle, struct kdbus_cmd *cmd)
 
 static int ioctl_become_connected(struct kdbus_handle *handle,
 				  struct kdbus_conn *conn,
-			    const struct kdbus_cmd *cmd)
+				  const struct kdbus_cmd *cmd)
 {
 	int r = -EBADFD;
 
