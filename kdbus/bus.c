@@ -20,7 +20,7 @@ static void bus_uncharge(struct kdbus_bus *bus)
 	bus->charged = false;
 }
 
-/* others may have handles open for as long as they like */
+/* handles that are still open keep the bus, but it does not count */
 static void bus_drain(struct kdbus_node *node)
 {
 	bus_uncharge(kdbus_bus(node));
@@ -186,7 +186,7 @@ static int bus_fill(struct kdbus_bus *bus, const struct kdbus_cmd *cmd)
  * @cmd:	KDBUS_CMD_BUS_MAKE
  *
  * The name is taken when this returns, but the bus cannot be opened before
- * kdbus_bus_publish(). Documentation/kdbus.txt, section 7.1.
+ * kdbus_ep_publish_default(). Documentation/kdbus.txt, section 7.1.
  *
  * Context: May sleep.
  *

@@ -10,10 +10,10 @@
  * ends when the handle that made it is closed. Its children are endpoints, the
  * first of which, called "bus", lives as long as the bus.
  *
- * Locks: @conns is looked up under RCU and changed under @lock, so that a holder of
- * @lock sees all of it. What a lookup finds may be disconnected a moment
- * later; it is the connection's queue that decides whether a message still goes
- * in.
+ * Locks: ``bus->conns`` is looked up under RCU and changed under ``bus->lock``, so that
+ * a holder of ``bus->lock`` sees all of it. What a lookup finds may be disconnected
+ * a moment later; it is the connection's queue that decides whether a message
+ * still goes in.
  */
 
 #include <linux/atomic.h>
@@ -50,7 +50,8 @@ struct kdbus_meta;
  * @attach_required: KDBUS_ATTACH_* that connections must allow, constant
  * @attach_owner: KDBUS_ATTACH_* that may be told about the creator, constant
  * @policy:	What is granted to which users
- * @owners:	Held while commands change owners of names
+ * @owners:	Held while a command changes the owner of a name, and by senders
+ *		that need owners to stay
  * @lock:	Guards @conns, names, monitors, @events and @fanouts
  * @names:	Well-known names
  * @matches:	Index of the matches of its connections, with a reference,

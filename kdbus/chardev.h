@@ -6,8 +6,8 @@
  * DOC: Device nodes
  *
  * The front door that this module has: each published node of the tree is a
- * device of one character major, and devtmpfs makes the device node, its
- * directories and their removal, before the node is published or unpublished.
+ * device of one character major. devtmpfs has made or removed the device node and
+ * its directories when publishing or unpublishing returns.
  * Nothing else in the module knows about devices but main.c, which registers
  * kdbus_chardev_door.
  *
@@ -16,11 +16,10 @@
  *
  * A device and its minor are charged to the memory cgroup of the task that makes
  * it. What the driver core keeps beside them in sysfs and devtmpfs, less than
- * 3 KiB, is charged to nobody; the number of nodes is limited for that reason.
+ * 3 KiB, is not charged; the number of nodes is limited for that reason.
  *
- * Locks: the minors have one of their own, which nests inside everything. A
- * minor holds no reference to its node; it is given back before the node's
- * owner can let go of it.
+ * Locks: ``xa_lock`` of the xarray of minors. A minor holds no reference to its
+ * node; it is given back before the last reference to the node can go.
  */
 
 #include <linux/fs.h>

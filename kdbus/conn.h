@@ -8,8 +8,8 @@
  * A connection is a peer on a bus: an id, a queue of messages and the pool they
  * are in, and the identity of its maker.
  *
- * This is the object: references, what is done in its name, and waking it. How
- * it begins and ends is in connect.h.
+ * This is the object: references, deliveries under way, and wake-ups. How it
+ * begins and ends is in connect.h.
  *
  * Nothing waits for user space here: while a sender's memory is read, the
  * sender holds references, but neither a lock nor @active. A connection whose
@@ -64,8 +64,9 @@
  *   with no lock held.
  *
  * This list is exact. ``make check-debug`` fails on a nesting that lockdep has seen
- * and that is not here, and on one that is here and that lockdep has not seen. Where
- * one is rare, might_lock() shows it each time. No two locks of one kind nest.
+ * and that is not here, and on one that is here and that lockdep has not seen.
+ * Where one is rare, might_lock() shows it each time. No two locks of one kind
+ * nest.
  *
  * No lock is held while user memory is accessed.
  */
@@ -105,7 +106,7 @@ struct kdbus_waitq;
  * @ep_link:	Link in the connections of @ep
  * @cred:	Credentials of HELLO, with a reference, constant
  * @capable:	HELLO was said with CAP_IPC_OWNER, constant
- * @privileged:	Or by the owner of the bus, constant
+ * @privileged:	The same, or by the owner of the bus; constant
  * @user:	Accounting record at receivers, with a reference, constant: that
  *		of a custom endpoint, else of its user as the bus sees it
  * @real_user:	That of its user as the domain sees it, to whom files in flight
@@ -117,7 +118,7 @@ struct kdbus_waitq;
  * @waitq:	Where tasks poll, woken when there is something to do and during
  *		the end; with a reference, constant
  * @receivers:	Tasks that wait in kdbus_recv(); one message wakes one of them
- * @announced:	Others have been told that it is there
+ * @announced:	ID_ADD has been queued, so ID_REMOVE has to be
  * @self:	What it tells others, and wants to be told
  * @replies:	Replies it expects and owes
  * @names:	Names it owns, waits for, activates
@@ -217,9 +218,9 @@ static inline unsigned int kdbus_conn_kind(const struct kdbus_conn *conn)
  * kdbus_conn_index() - where a connection is among those of its bus
  * @id:		Its id
  *
- * Where unsigned long has 32 bits, several ids have the same place. Connections
- * that are there at the same time have different ones, and what is found in a
- * place is not necessarily what was looked for.
+ * Where unsigned long has 32 bits, several ids have the same index. Connections
+ * that exist at the same time have different ones, and the connection at an index
+ * may have another id than the one looked for.
  *
  * Return: The index in &kdbus_bus.conns.
  */
@@ -239,8 +240,8 @@ static inline bool kdbus_conn_is_alive(const struct kdbus_conn *conn)
 }
 
 /*
- * To be called when something of the pool of @conn was given back, after it was
- * allocated without bus->lock.
+ * To be called, without bus->lock, when room in the pool of @conn was given back.
+ * What was allocated under bus->lock and is given back under it does not matter.
  */
 static inline void kdbus_conn_has_room(struct kdbus_conn *conn)
 {

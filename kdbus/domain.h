@@ -12,8 +12,7 @@
  * In the file system a domain is a directory with a control node; the
  * directory of a child has the same shape as that of its parent.
  *
- * Locks: those of &struct kdbus_node and &struct kdbus_users; the counter is
- * atomic.
+ * Locks: ``node->lock`` and ``users->lock``; the counters are atomic.
  */
 
 #include <linux/atomic.h>

@@ -5,10 +5,10 @@
 /**
  * DOC: Events
  *
- * An event says that a connection or a name came or went. It is allocated before
- * that happens, so that nothing happens unnoticed, and queued under the lock that
- * makes it happen, so in the order in which things happen. How it is
- * delivered is described below.
+ * An event says that a connection or a name came or went. It is allocated
+ * before that happens, so that nothing happens unnoticed, and queued under
+ * ``bus->lock``, which is held when it happens: so events are in the order in which
+ * things happen. How they are delivered is described below.
  *
  * Locks: ``bus->lock`` guards the list of events of a bus.
  */
@@ -58,13 +58,13 @@ void kdbus_event_queue(struct kdbus_bus *bus, struct kdbus_event *event);
  * What the kernel itself tells connections. About replies that will not come,
  * it tells the requester, at once. About connections and names that come and
  * go, it tells all connections that subscribed: such an event is queued
- * (event.h) under the lock that makes it happen, and delivered by
- * kdbus_notify_flush() when the lock is released. A command that queued an event
+ * under ``bus->lock``, which is held when it happens, and delivered by
+ * kdbus_notify_flush() when that is released. A command that queued an event
  * flushes before it returns, and returns when the event has been delivered, even
  * if another thread delivered it.
  *
  * A receiver without room misses an event: each user that causes events has room
- * of its own (quota.h), and none of them takes any from messages. Notifications
+ * of its own (quota.h), and events take none from messages. Notifications
  * about replies have room by the requests that they are about.
  *
  * Locks: ``bus->flush`` is held while events are delivered, to keep them in order.

@@ -5,18 +5,19 @@
 /**
  * DOC: One message, several receivers
  *
- * Broadcasts, notifications, and copies for monitors. Receivers are found first, by
- * their matches, without a lock; of these the policy selects, under ``bus->lock``,
- * those that may receive it; then each gets its copy written into its
- * pool, with the metadata that it may have, without a lock; then all copies are
- * queued together, numbered with one number, one such message at a time. So all
- * receivers see all of these messages in the same order. A message to one
+ * Broadcasts, notifications, and copies for monitors. Receivers are found
+ * first, by their matches, without a lock; of these the policy selects, under
+ * ``bus->lock``, those that may receive it; then each gets its copy written into
+ * its pool, with the metadata that it may have, without a lock; then all copies
+ * are queued together, numbered with one number, one such message at a time. So
+ * all receivers see all of these messages in the same order. A message to one
  * receiver that monitors see as well is queued together with their copies.
  *
- * A receiver that has no room, or is gone meanwhile, misses the message. Nobody
- * else notices; its queue counts what it has lost.
+ * A receiver that has no room, or is gone meanwhile, misses the message. No other
+ * is affected; its queue counts what it has lost.
  *
- * A fan-out lives on the stack of one function. It keeps the receivers.
+ * A fan-out lives on the stack of one function and has references to the
+ * receivers.
  */
 
 #include <linux/types.h>

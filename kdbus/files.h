@@ -13,24 +13,25 @@
  * For lack of numbers all or none are installed, in three steps.
  * kdbus_files_reserve() takes numbers and may fail; kdbus_files_cancel() gives
  * them back; kdbus_files_install() makes them valid and writes them into the
- * slice. Nobody sees a descriptor before the last step, and none is closed again,
- * which would drop locks that the process has on the same file.
+ * slice. No thread can use a descriptor before the last step, and none is
+ * closed again, which would drop locks that the process has on the same file.
  *
  * The last step asks the security module about each file. One that the receiver
  * may not have keeps the number -1, the others are installed: a message that
  * could not be received at all would block the queue for as long as it is there.
  *
  * Files in flight are bounded, as the sender may have closed its descriptors,
- * and nobody may take more of the system's files than a process may have open.
+ * and no user may take more of the system's files than a process may have open.
  * What calls of a user are sending counts for that user. What has been sent and
  * waits counts for the two users at its ends, each pair for itself: so a
  * receiver that takes nothing keeps others of its own user at most from getting
  * many files, and only from that sender; a few each connection gets in any case.
  * A monitor is a user for itself.
  *
- * Owned by the message, then by its queue entry. Locks: &struct
- * kdbus_user.flights_lock, a spinlock in which nothing nests, guards the list
- * and the counts of what waits.
+ * Owned by the message, then by its queue entry.
+ *
+ * Locks: ``user->flights_lock`` of the sending user, a spinlock in which nothing
+ * nests, guards the list and the counts of what waits.
  */
 
 #include <linux/list.h>
@@ -121,9 +122,9 @@ static inline void kdbus_files_free(struct kdbus_files *files)
  * DOC: Files that may travel
  *
  * Decides which files a message may carry. As payload: sealed memory files,
- * whose content and size nobody can change any more. As descriptors: everything
+ * whose content and size cannot change any more. As descriptors: everything
  * that cannot itself hold other files in a queue. A queue that holds a file
- * that holds a queue could end in a cycle that nobody ever frees; connections
+ * that holds a queue could end in a cycle that is never freed; connections
  * of this module, AF_UNIX sockets and io_uring instances are therefore refused.
  *
  * Pure functions of the file: no locks.

@@ -8,15 +8,15 @@
  * A handle is what stands behind an open device node. It begins as what was
  * opened, a control node or an endpoint, and changes once into something that
  * belongs to it: a bus, a domain, an endpoint, or a connection. That object
- * ends when the last descriptor of the handle is closed. The task that opens an
- * endpoint is recorded at that moment.
+ * ends when the last descriptor of the handle is closed. Metadata of the task
+ * that opens an endpoint is collected at that moment.
  *
  * What commands a handle takes depends on what it is; all of them are rows of
  * one table, see &struct kdbus_cmd_row.
  *
- * Locks: @lock serialises the one change of state; of two threads that try, one
- * wins. @state is read without it, and whatever belongs to a state is constant
- * once the state is reached.
+ * Locks: ``handle->lock`` serialises the one change of state; of two threads that
+ * try, one wins. The state is read without it, and what belongs to a state is
+ * constant once the state is reached.
  */
 
 #include <linux/bits.h>
@@ -47,11 +47,11 @@ enum kdbus_handle_state {
  * struct kdbus_handle - an open device node
  * @waitq:	Where tasks that poll the file wait, also before it is a
  *		connection; with a reference, constant
- * @lock:	See above
+ * @lock:	Serialises the change of state
  * @state:	What it is at the moment
  * @node:	What was opened, with a reference, constant
- * @opener:	The task that opened it, if it is an endpoint, with a reference,
- *		constant
+ * @opener:	Metadata of the task that opened it, if it is an endpoint, with a
+ *		reference, constant
  * @bus:	The bus it made, with a reference, when KDBUS_HANDLE_BUS_OWNER
  * @domain:	The domain it made, with a reference, when
  *		KDBUS_HANDLE_DOMAIN_OWNER

@@ -6,10 +6,10 @@
  * DOC: Information about peers
  *
  * What is known about a connection or about the maker of the bus, for any peer:
- * the record of the task, or what was claimed; and, if wanted, names and
- * description as they are now. A custom endpoint hides those whose names it
- * hides. A record is told only to those in the same namespaces, and only as far
- * as the one it is about allows.
+ * metadata of the task, or what was claimed; and, if wanted, names and
+ * description as they are now. A custom endpoint hides connections if it
+ * hides all of their names. Metadata is told only to peers in the same namespaces,
+ * and only as far as the connection it is about allows.
  *
  * Locks: takes ``bus->lock`` briefly; called with none.
  */
@@ -27,7 +27,7 @@ int kdbus_info_creator(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
  * policy that it holds can change during its life. One command changes all that
  * it is about, or nothing.
  *
- * Locks: that of the policy database of the bus; called with none.
+ * Locks: takes ``db->lock`` of the policy of the bus; called with none.
  */
 
 int kdbus_update_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd);

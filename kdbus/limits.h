@@ -55,17 +55,17 @@
 #define KDBUS_CONN_MAX_MSGS		256
 
 /*
- * As long as fewer than KDBUS_CONN_FREE_MSGS messages wait, nobody is
- * counted. Beyond, each sending user gets KDBUS_CONN_MAX_MSGS_PER_USER.
+ * As long as fewer than KDBUS_CONN_FREE_MSGS messages wait, none is counted.
+ * Beyond, each sending user gets KDBUS_CONN_MAX_MSGS_PER_USER.
  */
 #define KDBUS_CONN_FREE_MSGS		16
 #define KDBUS_CONN_MAX_MSGS_PER_USER	16
 
 /*
  * Notifications waiting in one connection, beside its messages. As long as
- * there are fewer than KDBUS_CONN_FREE_NOTES, nobody is counted. Beyond, each
+ * there are fewer than KDBUS_CONN_FREE_NOTES, none is counted. Beyond, each
  * user that causes some gets KDBUS_CONN_MAX_NOTES_PER_USER. Those about replies
- * are the connection's own doing.
+ * come from requests of the connection itself.
  */
 #define KDBUS_CONN_FREE_NOTES		240
 #define KDBUS_CONN_MAX_NOTES_PER_USER	16
@@ -75,8 +75,8 @@
 #define KDBUS_CONN_MAX_FDS_PER_USER	KDBUS_MSG_MAX_FDS
 
 /*
- * Files that one user may have waiting in a connection, whatever else its user
- * does not take.
+ * Files that one user may have waiting in a connection, however many wait for
+ * other connections of the same user.
  */
 #define KDBUS_CONN_FREE_FILES		4
 

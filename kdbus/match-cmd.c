@@ -12,7 +12,7 @@
 #include "memcg.h"
 #include "user.h"
 
-/* whether as much of a user is still there as may count */
+/* whether more removed matches are not freed yet than may count */
 static bool match_is_much_left(const struct kdbus_leftover *leftover)
 {
 	return atomic_read(&leftover->matches) > KDBUS_USER_MAX_MATCHES ||
@@ -178,7 +178,7 @@ static int match_need_owner(struct kdbus_conn *conn)
 	owner->leftover = kdbus_leftover_get(kdbus_conn_payer(conn)->leftover);
 
 	mutex_lock(&index->lock);
-	/* one that is gone has none any more */
+	/* a connection that has ended gets none any more */
 	if (!conn->matches.owner && kdbus_conn_is_alive(conn)) {
 		WRITE_ONCE(conn->matches.owner, owner);
 		owner = NULL;

@@ -113,7 +113,7 @@ static unsigned int index_slot_heat(const struct kdbus_match_index *index,
 		return READ_ONCE(index->bits[slot->generation]
 					    [slot->key].heat);
 	case KDBUS_MATCH_HASHED:
-		/* one sender among some */
+		/* a guess: one broadcast in eight is from this sender */
 		return (READ_ONCE(index->casts) + 7) / 8;
 	default:
 		return UINT_MAX;
@@ -304,7 +304,7 @@ static bool index_move_locked(struct kdbus_match_index *index,
 	lockdep_assert_held(&index->lock);
 
 	to = &match->slots[(slot - match->slots) ^ 1];
-	/* a slot can be used again as soon as nobody can be at it */
+	/* a slot can be used again as soon as no reader can be at it */
 	if (!index_slot_is_valid(slot) || to->where != KDBUS_MATCH_NOWHERE)
 		return true;
 
@@ -513,12 +513,12 @@ static void index_reap(struct work_struct *work)
 	struct kdbus_match_slot *stale;
 
 	while ((stale = index_take_stale(index))) {
-		/* what has begun to look may want it, see kdbus_match_move() */
+		/* readers wait for it in kdbus_match_move(), and this waits for readers */
 		lockdep_assert_not_held(&index->lock);
-		/* nobody sees them as valid after this */
+		/* no reader sees them as valid after this */
 		synchronize_srcu(&kdbus_match_srcu);
 		index_unlink_stale(index, stale);
-		/* and nobody is at one of them after this */
+		/* and no reader is at one of them after this */
 		synchronize_srcu(&kdbus_match_srcu);
 		index_free_stale(index, stale);
 	}
@@ -564,7 +564,7 @@ static void index_free(struct kref *kref)
 
 /**
  * kdbus_match_index_put() - drop a reference
- * @index:	The index, or NULL; nobody adds to it any more if it is that of
+ * @index:	The index, or NULL; no match is added any more if it is that of
  *		the bus
  *
  * Context: May sleep, but only with the last reference.

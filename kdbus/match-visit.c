@@ -12,8 +12,8 @@
 #include "names.h"
 
 /*
- * As many matches that do not accept it are nothing to be worried about; if there
- * are more, those are filed anew.
+ * How many matches that do not accept it a broadcast may find; those beyond are
+ * filed anew.
  */
 #define KDBUS_MATCH_VISIT_VAIN	64
 
@@ -223,7 +223,7 @@ static int visit_bits(struct visit *v, enum kdbus_match_generation generation)
 	u64 left;
 	int r;
 
-	/* pairs with need_bits() */
+	/* pairs with index_need_bits() */
 	buckets = smp_load_acquire(&v->index->bits[generation]);
 	if (!buckets)
 		return 0;
@@ -231,7 +231,7 @@ static int visit_bits(struct visit *v, enum kdbus_match_generation generation)
 	for (word = 0; word < v->index->n_bits / 64; word++) {
 		for (left = v->filter[word]; left; left &= left - 1) {
 			b = &buckets[word * 64 + __ffs64(left)];
-			/* one that is lost now and then is no harm */
+			/* an increment that is lost does no harm */
 			WRITE_ONCE(b->heat, READ_ONCE(b->heat) + 1);
 			r = visit_list(v, &b->slots);
 			if (r)
@@ -307,7 +307,7 @@ static int visit_message(struct visit *v)
 	r = visit_list(v, &index->always);
 	if (r == 0)
 		r = visit_generation(v, KDBUS_MATCH_ALL);
-	/* pairs with need_bits(); mostly there are none of these */
+	/* pairs with index_need_bits(); mostly there are none of these */
 	if (r == 0 && smp_load_acquire(&index->bits[own]))
 		r = visit_generation(v, own);
 	return r;

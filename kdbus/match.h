@@ -107,28 +107,30 @@ bool kdbus_match_rules_pass(const struct kdbus_match_rules *rules,
  *
  * What remains, matches that ask for nothing of this kind, is visited always.
  *
- * A broadcast that finds many matches which do not accept it files them anew, by
- * what it lacked itself or by the bit that is rarest now. So masks that look as
- * if everything passed, but for one bit, are in the way once. How much one
- * broadcast does about this is limited (KDBUS_MATCH_VISIT_EFFORT): a user that adds
- * matches may also broadcast, and so decide which bits are rare. Each match also
- * says which bits of one word of the filter it needs besides, so that most are
- * passed over without a look at their rules.
+ * A broadcast that finds many matches which do not accept it files them anew,
+ * by what it lacked itself or by the bit that is rarest now. So masks that look
+ * as if everything passed, but for one bit, are in the way once. How much one
+ * broadcast does about this is limited (KDBUS_MATCH_VISIT_EFFORT): a user that
+ * adds matches may also broadcast, and so decide which bits are rare. Each
+ * match also says which bits of one word of the filter it needs besides, so
+ * that most are passed over without a look at their rules.
  *
- * No task waits for a broadcast that looks at matches: that takes no lock. It sees
- * what was there when it began, whatever is added, removed or filed anew meanwhile,
- * as changes are numbered, and a slot in the index says from which number on it
- * is valid, and up to which one. A slot that is not valid any more is unlinked by
- * a work item when nobody can see it, and used again or freed when nobody can be
- * at it. Both wait for the readers of one SRCU domain. Matches keep no connection:
- * they share an owner, which forgets the connection when that disconnects.
+ * No task waits for a broadcast that looks at matches: that takes no lock. It
+ * sees what was there when it began, whatever is added, removed or filed anew
+ * meanwhile, as changes are numbered, and a slot in the index says from which
+ * number on it is valid, and up to which one. A slot that is not valid any more
+ * is unlinked by a work item when no reader can see it, and used again or freed
+ * when no reader can be at it. Both wait for the readers of one SRCU domain.
+ * Matches keep no connection: they share an owner, which forgets the connection
+ * when that disconnects.
  *
  * A match that is removed stops counting for its user at once, so that another one
  * may come in its place. It is there until it is freed, though. A user of which as
  * much is left as may count waits for that before it adds more.
  *
- * Locks: @lock serialises changes. Each is short. Numbers of 64 bits that change
- * and are read without it are atomic64_t: a 32-bit kernel reads others in halves.
+ * Locks: ``index->lock`` serialises changes. Each is short. Numbers of 64 bits that
+ * change and are read without it are atomic64_t: a 32-bit kernel reads others
+ * in halves.
  */
 
 #define KDBUS_MATCH_HASH_BITS	8

@@ -82,8 +82,9 @@ static inline bool kdbus_memcg_reclaim_own(void)
  * kdbus_memcg_alloc_now() - allocate while others wait for a lock
  * @size:	Bytes
  *
- * The caller pays, but if its cgroup is at its limit, nobody does: tasks that wait
- * for the lock would have to wait for the cgroup as well.
+ * The caller pays, but if its cgroup is at its limit, the memory is not
+ * charged: tasks that wait for the lock would have to wait for the cgroup as
+ * well.
  *
  * Context: Any.
  *

@@ -102,7 +102,8 @@ int kdbus_message_write(struct kdbus_message *m, struct kdbus_slice *slice,
  * user and paid for by the receiver. Then there is an entry that can be
  * queued, or thrown away as if nothing had been.
  *
- * Locks: takes those of pool and quota, one after the other; called with none.
+ * Locks: takes ``quota->lock``, ``pages->lock`` and ``slices->lock``; called with none but
+ * ``bus->owners`` or ``bus->flush``.
  */
 
 struct kdbus_user *kdbus_msg_charged_user(const struct kdbus_conn *src);
@@ -128,7 +129,7 @@ void kdbus_msg_copy_undo(struct kdbus_conn *dst, struct kdbus_queued_msg *qmsg);
  * read, receive what comes next. Only the first can fail for long; once the
  * message is sent the command succeeds, as it must not be repeated.
  *
- * Locks: those of whatever is done, inside; called with none.
+ * Locks: called with none; each step takes what it needs.
  */
 
 int kdbus_send(struct kdbus_conn *conn, struct kdbus_cmd *cmd);

@@ -33,10 +33,10 @@
  * its reader, see below. What is claimed is written as it is.
  *
  * Ids are as the task itself sees them. They mean something only to those in
- * the same namespaces, and it is up to the caller to give them to nobody else:
+ * the same namespaces, and the caller must give them to no others:
  * kdbus_meta_same_ns() and kdbus_meta_shares_ns() tell.
  *
- * Locks: none; it is counted.
+ * Locks: none; it has a reference count.
  */
 
 #include <linux/kref.h>
@@ -100,7 +100,7 @@ void kdbus_meta_module_exit(void);
  * root cannot go away meanwhile. Command lines are read from user memory, which
  * may take as long as that task likes.
  *
- * Locks: those of the task, briefly; none are held outside.
+ * Locks: those of the task, briefly; called with none.
  */
 
 /**
@@ -186,8 +186,8 @@ void kdbus_meta_key_exit(struct kdbus_meta_key *key);
  * A connection that a privileged task made on behalf of another one always
  * carries what was claimed at HELLO, and never anything about the real task.
  *
- * Locks: @lock of an identity is a spinlock that guards what is kept; its masks
- * are read and written without. A &struct kdbus_msg_meta lives on the stack of
+ * Locks: ``self->lock`` of an identity is a spinlock that guards what is kept; masks
+ * are read and written without it. A &struct kdbus_msg_meta lives on the stack of
  * the command that sends a message.
  */
 
@@ -220,7 +220,7 @@ struct kdbus_identity {
  * @meta:	About the task, or NULL
  * @names:	Names of the sender, or NULL
  * @conn_name:	Description of the sender, or NULL
- * @monotonic_ns: When it was sent, by the kernel's clock, 0 if nobody asked yet
+ * @monotonic_ns: When it was sent, by the kernel's clock, 0 if not read yet
  * @realtime_ns: Likewise
  */
 struct kdbus_msg_meta {

@@ -7,7 +7,7 @@
  *
  * Each bus has a registry of names. A name exists as long as it has an owner;
  * it has exactly one owner, connections that wait for it in order, and possibly
- * an activator, which owns it whenever nobody else does.
+ * an activator, which owns it whenever no other connection does.
  *
  * A sender looks the owner up without a lock, writes its message, and queues it
  * only if the owner is still the owner; else it begins again. To make that
@@ -17,13 +17,13 @@
  * them fails as long as there is a next owner.
  *
  * Owners that change all the time could keep a sender for ever. One that has
- * begun several times holds @owners of the bus, which all commands need to change
+ * begun several times holds ``bus->owners``, which all commands need to change
  * an owner: then only owners that disconnect can make it begin again, and no
  * more than there are connections that wait for the name. It has read its
  * payload and metadata before, so that commands do not wait for user space.
  *
- * A name keeps nobody: a connection that owns it, waits for it or activates it
- * leaves it when disconnecting, before its memory goes.
+ * A name holds no references: a connection that owns it, waits for it or
+ * activates it leaves it when disconnecting, before its memory goes.
  *
  * Locks: ``bus->lock`` guards everything, and nests inside ``bus->owners``. Look-ups
  * are under RCU; what they find is kept by a reference.
@@ -229,7 +229,7 @@ static inline void kdbus_name_set_put(struct kdbus_name_set *set)
  * When a connection acquires a name from its activator, the messages that have
  * waited there move along, or follow when there is room.
  *
- * What is given away to a function here, an event or a waiter, was allocated
+ * What is passed to a function here, an event or a waiter, was allocated
  * before anything happened: a change is not refused halfway. Only a connection
  * that acquires a name can be refused, because there is no memory.
  *
@@ -301,13 +301,13 @@ int kdbus_name_cmd_list(struct kdbus_conn *conn, struct kdbus_cmd *cmd);
  * What does not fit when a service takes its name waits at the activator, and
  * follows when the service has room: whenever memory of its pool is given back,
  * by itself or by a sender that gives up, kdbus_handover_more() moves what fits
- * then. Messages of one sender never get ahead of each other: as long as one waits,
- * so do the others, and the queue of the service takes no message to a name from
- * this sender, as if it was full. What others send is let past, so that nobody is
- * kept waiting by a message of another sender that needs a lot of room. What is
- * larger than the pool would never fit and is thrown away; so may the manager of
- * the activator do with any, see kdbus_handover_dropped(). If there is no memory
- * for a message, it is tried again a little later.
+ * then. Messages of one sender never get ahead of each other: as long as one
+ * waits, so do the others, and the queue of the service takes no message to a
+ * name from this sender, as if it was full. What others send is let past, so
+ * that no sender waits for a message of another one that needs a lot of room.
+ * What is larger than the pool would never fit and is thrown away; so may the
+ * manager of the activator do with any, see kdbus_handover_dropped(). If there
+ * is no memory for a message, it is tried again a little later.
  *
  * What does not fit when a name goes back to its activator stays with the service,
  * which can still receive it; if the service disconnects, it is thrown away.

@@ -20,7 +20,7 @@
  * A node owns a reference to its parent. The parent knows its children only as
  * long as they are linked and holds no reference to them.
  *
- * Locks: @lock of a node guards its @children, @names and @state, and is held while
+ * Locks: ``node->lock`` guards children, names and state of a node, and is held while
  * its device node comes or goes. Locks of two nodes are never held at once.
  */
 

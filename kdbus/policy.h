@@ -21,7 +21,7 @@
  * Users and groups are translated in the user namespace of the uploader when they
  * are uploaded.
  *
- * Locks: @lock serialises updates. Queries are under RCU.
+ * Locks: ``db->lock`` serialises updates. Queries are under RCU.
  */
 
 #include <linux/mutex.h>

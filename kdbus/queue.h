@@ -21,8 +21,8 @@
  *
  * Locks: ``queue->lock`` is a spinlock, held briefly. ``slices->lock`` nests inside, and
  * ``replies->lock``: an answer ends what is owed in the moment it is queued.
- * Messages are staged and committed under &struct kdbus_bus.broadcast; none is
- * staged while another task holds that.
+ * Messages are staged and committed under ``bus->broadcast``; a holder of that finds
+ * none staged.
  */
 
 #include <linux/atomic.h>
@@ -51,9 +51,10 @@ struct seq_file;
  * for it. The owner of the pool pays for it.
  *
  * A notification of the kernel is not written into the pool before it is
- * received: neither can it take room from messages of users there, nor they from
- * it, and no user that causes one waits for the receiver's pages. It keeps its
- * place meanwhile, so that no thread of the receiver finds what is behind it first.
+ * received: neither can it take room from messages of users there, nor they
+ * from it, and no user that causes one waits for the receiver's pages. It keeps
+ * its place meanwhile, so that no thread of the receiver finds what is behind
+ * it first.
  *
  * Each queue keeps one unused entry: a connection that has received a message will
  * receive another one.

@@ -22,7 +22,7 @@
  * Bytes and descriptors are claimed when room is taken in the pool, and not
  * when the message is queued, so that a sender that never gets that far takes
  * up no more than its share either. All is given back when the message leaves
- * the queue, by whatever way.
+ * the queue in any way.
  *
  * No user can starve itself: bytes and descriptors are not limited for the
  * user that owns the receiver, but for a custom endpoint, which is one user only
@@ -79,7 +79,7 @@ struct kdbus_share {
 
 /**
  * struct kdbus_claim - what one message takes up
- * @share:	In whose share, NULL for nobody's
+ * @share:	The share it is counted in, or NULL
  * @bytes:	Bytes
  * @fds:	Descriptors
  * @files:	The same, with memory files

@@ -16,8 +16,9 @@
  * does not take a message, because it only looks, or failed, or was interrupted,
  * or because another one was faster, wakes the next as long as a message is there.
  *
- * Locks: those of queue and pool, taken inside; called with none. ``queue->lock`` is
- * also taken inside the lock of the wait queue ``conn->receivers``.
+ * Locks: takes ``queue->lock``, ``pages->lock`` and ``slices->lock``, and ``bus->broadcast`` to
+ * wait for a staged message; called with none.
+ * ``queue->lock`` is also taken inside the lock of ``conn->receivers``.
  */
 
 #include <linux/types.h>

@@ -35,15 +35,15 @@
  *
  * A reply is linked at both ends: among the requests of the requester, by
  * cookie and by deadline, and in the list of what the replier owes. The former
- * has the reference that keeps it. It keeps nobody: the replier is valid as
+ * has the reference that keeps it. It keeps neither end: the replier is valid as
  * long as the reply is in its list, and the requester as long as the reply has
  * not ended, which it does at the latest when the requester disconnects. A
- * request that nobody reads does not pin the dead.
+ * request that is never read keeps no dead connection.
  *
  * Locks: ``replies->lock`` of the requester guards its requests and the state of
  * each. It nests inside ``queue->lock``. ``replies->owed_lock`` of the replier guards
- * its list and nests inside ``replies->lock``. Both are spinlocks, never held for two
- * connections at once.
+ * its list and nests inside ``replies->lock``. Both are spinlocks; neither is held for
+ * two connections at once.
  */
 
 #include <linux/hrtimer.h>
@@ -251,8 +251,8 @@ void kdbus_reply_discard(struct kdbus_conn *conn,
  * it is taken. While the memory of the replier is waited for, it takes up
  * nothing: the requester may have stopped waiting long before.
  *
- * Locks: takes those of pool and replies, one after the other, or inside
- * ``bus->broadcast`` if there are monitors; called with none.
+ * Locks: takes ``quota->lock``, ``pages->lock`` and ``slices->lock``, then ``replies->lock``,
+ * that inside ``bus->broadcast`` if there are monitors; called with none.
  */
 
 int kdbus_sync_reply_send(struct kdbus_reply *reply, struct kdbus_message *m,

@@ -7,13 +7,14 @@
  *
  * A domain keeps one record per user that has a bus, a custom endpoint or a
  * connection in it, and counts these against the user's limits. Code that
- * charges an object remembers that it did, and discharges exactly what was charged: a
- * privileged user is never charged and gains nothing from that later.
+ * charges an object remembers that it did, and discharges exactly what was
+ * charged: what a privileged user makes is not charged, matches excepted, nor
+ * discharged later.
  *
  * A record is shared by all objects of its user in the domain and lives as long
  * as the longest of them; each holds a reference. The domain holds none, but
  * finds the records by uid. A custom endpoint has a record of its own, for
- * nobody in particular, which is not in the table.
+ * no user, which is not in the table.
  *
  * A user namespace gives its owner as many uids as are mapped into it. They are
  * no users to the accounting: seen from a namespace, all that happens in one
@@ -23,11 +24,11 @@
  * users of a container are users on the container's own bus, and one user on
  * everybody else's.
  *
- * Root makes namespaces for others, the owner says nothing about these. So a
- * namespace that the root of the one around it made is a user of its own.
+ * Root makes namespaces for others, so their owner does not tell whom they are
+ * for. A namespace that the root of the one around it made is a user of its own.
  *
- * Locks: &struct kdbus_users.lock guards the table and the last put of a
- * record. The counters are atomic. @flights_lock is a spinlock.
+ * Locks: ``users->lock`` guards the table and the last put of a record. The counters
+ * are atomic. ``user->flights_lock`` is a spinlock that guards files that wait.
  */
 
 #include <linux/atomic.h>
@@ -73,7 +74,7 @@ struct kdbus_leftover {
  * @kref:	References
  * @users:	Where it is filed, constant
  * @table_link:	Link in their table
- * @uid:	The user, invalid if it is nobody's, constant
+ * @uid:	The user, invalid if there is none, constant
  * @ns:		The namespace that is the user, with a reference, if root made
  *		it; else NULL; constant
  * @buses:	Buses charged

@@ -15,7 +15,7 @@
  * afterwards and is freed alone.
  *
  * Everything is charged to the memory cgroup of the receiver, without waiting
- * (memcg.h).
+ * (memcg.h); only kdbus_pool_populate() waits, for the receiver itself.
  *
  * Pages go in two steps, so that the owner's lock need not be held while page
  * tables are searched for them. kdbus_ptab_retire() says that pages are not
@@ -109,12 +109,12 @@ void kdbus_ptab_module_exit(void);
  * needed and go when they are not needed any more, and a file through which
  * user space maps them.
  *
- * Every page is charged to the memory cgroup of the task that made the pool, the
- * receiver, not to that of the sender. A receiver at its limit makes the
- * allocation fail at once; the sender neither reclaims on behalf of the receiver's
- * cgroup nor brings the OOM killer on any task. If it
- * is the machine that is short of memory, the sender does reclaim, as for
- * any allocation of its own, and only then gives up.
+ * Every page is charged to the memory cgroup of the task that made the pool,
+ * the receiver, not to that of the sender. A receiver at its limit makes the
+ * allocation fail at once; the sender neither reclaims on behalf of the
+ * receiver's cgroup nor brings the OOM killer on any task. If the machine is
+ * short of memory, the sender does reclaim, as for any allocation of its own,
+ * and only then gives up.
  *
  * Pages are zeroed when they come. They are written through the kernel's own
  * mapping, without a lock: the range belongs to the owner of the slice.
@@ -123,21 +123,21 @@ void kdbus_ptab_module_exit(void);
  *
  * A mapping refers to the file, not to the device node, and keeps the pages
  * readable for as long as it exists. When the file goes, the owner is told, and
- * gives the pages back as soon as nobody in the kernel writes to them.
+ * gives the pages back as soon as no task in the kernel writes to them.
  *
- * Locks: @lock is held whenever a page comes or goes. Senders wait for it, so
- * neither is user memory touched nor memory reclaimed while it is held, and page
- * tables are filled and searched without it. That no page table refers to a page
- * that is gone is due to the locks of pages: a fault holds that of the page it
- * maps, having seen that the page is there, and a page that goes is first said
- * not to be there, then locked once, then unmapped. @lock nests inside
- * mmap_lock, and the lock of a page is only tried for inside of it. Looking up a
- * page needs no lock if the range is known to be in use.
+ * Locks: ``pages->lock`` is held whenever a page comes or goes. Senders wait for
+ * it, so neither is user memory touched nor memory reclaimed while it is held,
+ * and page tables are filled and searched without it. That no page table refers
+ * to a page that is gone is due to the locks of pages: a fault holds that of
+ * the page it maps, having seen that the page is there, and a page that goes is
+ * first said not to be there, then locked once, then unmapped. ``pages->lock``
+ * nests inside ``mm->mmap_lock``, and the lock of a page is only tried for inside
+ * of it. Looking up a page needs no lock if the range is known to be in use.
  */
 
 /**
  * struct kdbus_pages - the pages of a pool
- * @lock:	See above
+ * @lock:	Held whenever a page comes or goes
  * @ptab:	Those that are there
  * @count:	How many there could be, constant
  * @copied:	Bytes ever written from user memory

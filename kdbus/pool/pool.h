@@ -6,8 +6,8 @@
  * DOC: Receive pools
  *
  * A pool is the memory that a connection receives into. It is made of slices
- * (slice.c), of the pages behind them (pages.h), and of what gives pages back that
- * are not needed any more (trim.c).
+ * (slice.h), of the pages behind them (pages.h), and of what gives pages back that
+ * are not needed any more (trim.h).
  *
  * A slice is allocated by a sender, which writes a message into it; it is then
  * handed from owner to owner inside the kernel until the receiver has been told

@@ -15,8 +15,8 @@
  * is what becomes of a slice that is allocated (pool.c). The code that takes a
  * slice owns it until giving it back.
  *
- * Locks: @lock guards everything, is a spinlock and held briefly. The caller
- * takes it. No allocation happens under it.
+ * Locks: ``slices->lock`` guards everything, is a spinlock and held briefly. The
+ * caller takes it. No allocation happens under it.
  */
 
 #include <linux/list.h>

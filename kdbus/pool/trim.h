@@ -12,7 +12,7 @@
  *
  * Nothing happens in the paths of messages but a comparison; pages are given
  * back by a work item of the pool. It goes once through the free slices, and
- * holds a lock that senders want only for a number of steps that is constant.
+ * holds locks that senders want only for a constant number of steps.
  *
  * Pages that are in no slice may still be in one page with something that is.
  * These stay, and a pool with many of them is not searched for nothing each
