@@ -136,7 +136,7 @@ static void chardev_unpublish(void *shown)
 	struct kdbus_chardev *chardev = shown;
 	unsigned int minor = MINOR(chardev->dev.devt);
 
-	/* nobody finds the node any more; sysfs has the number until del */
+	/* no open() finds the node any more; sysfs has the number until del */
 	xa_store(&chardev_minors, minor, NULL, GFP_KERNEL);
 	device_del(&chardev->dev);
 	xa_erase(&chardev_minors, minor);

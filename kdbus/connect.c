@@ -34,7 +34,7 @@ static struct kdbus_pool *connect_make_pool(u64 size, const char *name)
 	return pool;
 }
 
-/* the records that it counts in; Documentation/kdbus.txt, section 5.2 */
+/* the accounting records of a connection; Documentation/kdbus.txt, section 5.2 */
 struct conn_users {
 	struct kdbus_user *user;
 	struct kdbus_user *real_user;
@@ -44,7 +44,7 @@ static int connect_users_find(struct conn_users *u, struct kdbus_ep *ep, u64 fla
 {
 	struct kdbus_users *users = &ep->bus->domain->users;
 
-	/* a monitor gets copies, which are to be nobody's burden */
+	/* files that are copied to a monitor count for no user */
 	if (flags & KDBUS_HELLO_MONITOR)
 		u->real_user = kdbus_user_new_anonymous(users);
 	else
@@ -233,7 +233,7 @@ static int connect_publish(struct kdbus_conn *conn)
 {
 	int r;
 
-	/* memory may have to be reclaimed, so not while others wait */
+	/* allocates memory, so not under bus->lock */
 	for (;;) {
 		r = xa_insert(&conn->bus->conns, kdbus_conn_index(conn->id),
 			      XA_ZERO_ENTRY, GFP_KERNEL_ACCOUNT);
@@ -244,7 +244,7 @@ static int connect_publish(struct kdbus_conn *conn)
 	if (r < 0)
 		return r;
 
-	/* the place is taken: nothing is allocated */
+	/* the index is reserved, so this allocates nothing */
 	mutex_lock(&conn->bus->lock);
 	r = xa_err(xa_store(&conn->bus->conns, kdbus_conn_index(conn->id),
 			    conn, 0));
@@ -285,7 +285,7 @@ int kdbus_conn_link(struct kdbus_conn *conn, const struct kdbus_cmd *cmd)
 {
 	int r;
 
-	/* the endpoint may end at once, but not get past this */
+	/* should the endpoint end now, it waits for kdbus_conn_leave() */
 	kdbus_conn_enter(conn);
 
 	r = connect_add_to_ep(conn);
@@ -293,7 +293,7 @@ int kdbus_conn_link(struct kdbus_conn *conn, const struct kdbus_cmd *cmd)
 		r = connect_charge(conn);
 	if (r == 0)
 		r = connect_publish(conn);
-	/* only now, as others hear of its name whatever happens next */
+	/* comes last: others are told of its name, whatever happens next */
 	if (r == 0 && conn->flags & KDBUS_HELLO_ACTIVATOR)
 		r = kdbus_name_activate(conn, kdbus_hello_name(cmd));
 
@@ -373,9 +373,9 @@ int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle)
 	kdbus_replies_shutdown_requests(conn);
 	kdbus_monitor_remove(conn);
 	kdbus_matches_drop(conn);
-	/* a list of names has all of them with an owner */
+	/* for NAME_LIST, a connection and its names go at the same time */
 	mutex_lock(&conn->bus->lock);
-	/* if it was never there, another one may be in its place */
+	/* if it was never there, another one may have its index */
 	xa_cmpxchg(&conn->bus->conns, kdbus_conn_index(conn->id), conn, NULL,
 		   0);
 	kdbus_names_drop(conn);
@@ -386,7 +386,7 @@ int kdbus_conn_disconnect(struct kdbus_conn *conn, bool only_if_idle)
 	cancel_delayed_work_sync(&conn->names.follow);
 	if (kdbus_conn_kind(conn) & (KDBUS_CONN_ACTIVATOR | KDBUS_CONN_HOLDER))
 		kdbus_policy_db_remove(&conn->bus->policy, conn);
-	/* before others hear that there is room */
+	/* before others are told, so that they can connect then */
 	connect_uncharge(conn);
 	kdbus_notify_flush(conn->bus);
 
@@ -467,8 +467,8 @@ void kdbus_conn_disconnect_all(struct kdbus_ep *ep)
  * kdbus_conn_close() - end a connection for good
  * @conn:	The connection, to which no handle leads any more
  *
- * Drops the reference of the handle; senders may have others for as long as
- * they like, but what is in the pool is only kept by mappings.
+ * Drops the reference of the handle. Senders may keep the connection longer, but
+ * the contents of its pool are kept by mappings only.
  *
  * Context: May sleep.
  */

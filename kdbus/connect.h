@@ -9,8 +9,8 @@
  * disconnecting, which happens once, by what comes first: KDBUS_CMD_BYEBYE, the
  * last close of its file, or the end of its endpoint. First the queue is closed;
  * from that moment on commands and senders fail. Then its own deliveries that are
- * under way are waited for, so that nobody hears of it later, and it is taken off
- * the bus and emptied. From then on it does not count for its user. Its structures
+ * under way are waited for, so that no peer hears of it later. It is taken off
+ * the bus, does not count for its user from then on, and is emptied. Its structures
  * go with the last reference, the memory of its pool with its file and the last
  * mapping.
  *

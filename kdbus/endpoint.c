@@ -19,7 +19,7 @@ static void endpoint_drain(struct kdbus_node *node)
 	mutex_unlock(&ep->lock);
 	ep->disconnect(ep);
 
-	/* it decides nothing any more; others may keep handles, but not this */
+	/* handles that are still open keep the endpoint, but need no policy */
 	if (ep->custom)
 		kdbus_policy_db_remove(&ep->policy, ep);
 	/* it is closed, so this does not change any more */
@@ -220,7 +220,7 @@ struct kdbus_ep *kdbus_ep_new_custom(struct kdbus_bus *bus,
 	if (IS_ERR(ep))
 		return ep;
 
-	/* it has no device node yet, so nobody sees it without its policy */
+	/* without a device node it cannot be used before it has its policy */
 	r = endpoint_customise(ep, cmd);
 	if (r < 0) {
 		kdbus_node_kill(&ep->node);

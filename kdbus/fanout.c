@@ -17,7 +17,7 @@ static int fanout_grow(struct kdbus_fanout *f)
 	unsigned int max = f->max ? f->max * 2 : 16;
 	struct kdbus_target *targets;
 
-	/* others may wait for bus->flush: for the machine only, if it has none */
+	/* bus->flush may be held: waits only if the machine has no memory */
 	targets = kdbus_memcg_alloc_now(array_size(max, sizeof(*targets)));
 	if (!targets)
 		targets = kvcalloc(max, sizeof(*targets), GFP_KERNEL);
@@ -153,7 +153,7 @@ static void fanout_queue_all(struct kdbus_fanout *f, struct kdbus_bus *bus,
 	unsigned int staged;
 
 	if (!f->n) {
-		/* it is counted nevertheless */
+		/* without receivers it has a number nevertheless */
 		atomic64_inc(how->seq);
 		return;
 	}
@@ -195,9 +195,9 @@ static void fanout_recall(struct kdbus_fanout *f, struct kdbus_bus *bus)
 }
 
 /*
- * Payload and metadata for all receivers; if there is no memory, they do
- * without the latter. Both may have to be read from user space, so one sender
- * would keep any number of receivers, and what belongs to them, after their end.
+ * Reads payload and metadata for all receivers; if there is no memory, they get
+ * no metadata. Reading may wait for user space: references that are held meanwhile
+ * would let one sender keep any number of receivers after their end.
  */
 static int fanout_read(struct kdbus_fanout *f, struct kdbus_message *m)
 {
@@ -262,8 +262,8 @@ static bool fanout_may_receive(struct kdbus_conn *conn, void *data)
  *
  * Context: May sleep, for as long as user space likes: no locks may be held.
  *
- * Return: 0, or -ECONNRESET if @src was disconnected meanwhile; then nobody has
- * got it.
+ * Return: 0, or -ECONNRESET if @src was disconnected meanwhile; then no receiver
+ * has got it.
  */
 int kdbus_broadcast(struct kdbus_conn *src, struct kdbus_message *m)
 {
@@ -399,7 +399,7 @@ static unsigned int fanout_stage_copies(struct kdbus_fanout *f,
  * @qmsg:	The message; on success the queue owns it
  * @how:	Under which conditions
  *
- * All get the same number. If the receiver does not get the message, nobody
+ * All get the same number. If the receiver does not get the message, no monitor
  * does.
  *
  * Context: May sleep; no locks may be held.

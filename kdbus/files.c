@@ -172,7 +172,7 @@ static void files_flight_del(struct kdbus_files *files)
 	if (!flight)
 		return;
 
-	/* gone with the last file, but not before it is unlocked */
+	/* kept until it is unlocked: another task may free @flight by then */
 	from = kdbus_user_get(flight->from);
 	spin_lock(&from->flights_lock);
 	flight->n -= files->n;
@@ -293,8 +293,8 @@ void kdbus_files_cancel(struct kdbus_files *files)
 /*
  * The security module is asked by receive_fd() only, which takes a number itself:
  * the lowest, so the one that is given back right before. Should another thread of
- * the process be faster, it is the next one. Only if that thread took the last
- * number that the process may have is it none.
+ * the process be faster, it is the next one, and -1 if that thread took the last
+ * number that the process may have.
  */
 static int files_install_slot(struct kdbus_file_slot *slot)
 {
@@ -384,10 +384,10 @@ static bool files_is_unix_socket(const struct file *file)
 }
 
 /*
- * What keeps references to files of any kind, without a process that has them
- * open. Were it in a message, and a handle in it, neither would ever be freed.
- * What refers to files of certain kinds only, as a loop device, or for as long as a
- * process lives, as epoll sets do, makes no cycle.
+ * Whether a file keeps references to files of any kind, without a process that has
+ * them open. Were it in a message, and a handle in it, neither would ever be freed.
+ * A file that refers to certain kinds only, as a loop device does, or for as long as
+ * a process lives, as an epoll set does, makes no cycle.
  */
 static bool files_hold_files(const struct file *file)
 {
@@ -412,7 +412,7 @@ struct file *kdbus_passable_get(int fd)
 	if (!file)
 		return ERR_PTR(-EBADF);
 
-	/* a path gives no access to what it names */
+	/* one opened with O_PATH gives no access */
 	if (file->f_mode & FMODE_PATH)
 		return file;
 

@@ -29,8 +29,8 @@ void kdbus_handle_become(struct kdbus_handle *handle,
 	/* pairs with kdbus_handle_state() */
 	smp_store_release(&handle->state, state);
 	/*
-	 * A task that polls it already is told another thing now. That may be a
-	 * message which came too early for it, and no other edge will follow.
+	 * For tasks that poll already, the state has changed. A message may have
+	 * come before, and no other edge will follow.
 	 */
 	wake_up_all(&handle->waitq->wait);
 }

@@ -201,7 +201,7 @@ int kdbus_hello_init(struct kdbus_hello *h, const struct kdbus_ep *ep,
 						     CAP_IPC_OWNER),
 	};
 	h->privileged = h->capable || uid_eq(current_fsuid(), ep->bus->uid);
-	/* what sees or says more than the policy of an endpoint grants */
+	/* may see or claim more than the policy of an endpoint grants */
 	h->trusted = h->privileged && !ep->custom;
 
 	if (h->pool_size == 0 || !PAGE_ALIGNED(h->pool_size))
@@ -218,7 +218,7 @@ int kdbus_hello_init(struct kdbus_hello *h, const struct kdbus_ep *ep,
 }
 
 /**
- * kdbus_hello_release() - free what nobody has taken
+ * kdbus_hello_release() - free what was not taken over
  * @h:		What HELLO said
  *
  * Context: May sleep.

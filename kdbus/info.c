@@ -167,7 +167,7 @@ int kdbus_info_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 	if (kdbus_meta_shares_ns(found->self.record, conn->self.record))
 		info.want = allowed;
 
-	/* these are as they are now, wherever one looks from */
+	/* these are current, and told to all namespaces */
 	info.attach.have = arg->flags & allowed &
 			   (KDBUS_ATTACH_NAMES | KDBUS_ATTACH_CONN_NAME);
 	info.attach.names = kdbus_name_set_get(&found->names);
@@ -175,7 +175,7 @@ int kdbus_info_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 
 	slice = info_write(conn, &info);
 	kdbus_name_set_put(info.attach.names);
-	/* user memory may keep us, but not the other one */
+	/* writing to user memory may wait, and must not keep the peer */
 	kdbus_conn_put(found);
 	return info_return(conn, cmd, slice);
 }
@@ -296,7 +296,7 @@ static int info_update_policy(struct kdbus_conn *conn, const struct kdbus_cmd *c
 	if (r < 0)
 		return r;
 
-	/* a connection that ends removes it, and waits for us before */
+	/* a connection that ends waits for us, then removes its policy */
 	r = -ECONNRESET;
 	if (kdbus_conn_enter(conn)) {
 		r = kdbus_policy_db_set(&conn->bus->policy, conn, &upload);
@@ -338,7 +338,7 @@ int kdbus_update_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 	if (r < 0)
 		return r;
 
-	/* what the command is not about may be changing in another thread */
+	/* other members may be changing in another thread */
 	if (u.has_wanted)
 		WRITE_ONCE(conn->self.wanted, u.wanted);
 	if (u.has_allowed)

@@ -162,7 +162,7 @@ static struct kdbus_bus *ioctl_bus(const struct kdbus_handle *handle)
 
 static int ioctl_prepare_endpoint_make(struct kdbus_handle *handle)
 {
-	/* a custom endpoint leads to no door but itself */
+	/* endpoints are made through the endpoint "bus" only */
 	if (kdbus_ep(handle->node)->custom)
 		return -EPERM;
 	return kdbus_bus_privileged(ioctl_bus(handle)) ? 0 : -EPERM;
@@ -499,7 +499,7 @@ static const struct kdbus_cmd_row *ioctl_find_row(unsigned int ioctl)
 	return row && row->ioctl == ioctl ? row : NULL;
 }
 
-/* is the command one for this handle, as it is? */
+/* whether the command is allowed in the state of the handle */
 static int ioctl_check_state(const struct kdbus_handle *handle,
 			     const struct kdbus_cmd_row *row)
 {

@@ -168,7 +168,7 @@ static int message_take_item(struct kdbus_message *m, const struct kdbus_item *i
 	case KDBUS_ITEM_DST_NAME:
 		return message_take_dst_name(m, item->str);
 	default:
-		/* nobody forges metadata: it counts, and goes nowhere */
+		/* counts, but is not received: metadata cannot be forged */
 		return 0;
 	}
 }
@@ -298,7 +298,7 @@ static void message_write_header(const struct kdbus_message *m, struct kdbus_cur
 	struct kdbus_msg msg = *m->msg;
 
 	msg.size = size;
-	/* how it was sent is the sender's business */
+	/* the receiver is not told how it was sent */
 	msg.flags &= ~(KDBUS_MSG_EXT_RECV | KDBUS_MSG_EXT_FREE);
 	msg.kernel_flags = 0;
 	msg.src_id = m->src->id;
@@ -335,7 +335,7 @@ static size_t message_write_memfd(struct kdbus_cursor *w, u64 size)
 
 static void message_write_fds(struct kdbus_message *m, struct kdbus_cursor *w)
 {
-	/* the sender's numbers are nobody's business */
+	/* the receiver is not told the numbers of the sender */
 	static const int none[] = { [0 ... KDBUS_MSG_MAX_FDS - 1] = -1 };
 	unsigned int i, n = m->files->n_fds;
 	size_t at;
@@ -446,7 +446,7 @@ int kdbus_message_snapshot(struct kdbus_message *m)
 	return 0;
 
 err_fault:
-	/* a second try is to fail as well */
+	/* m->data stays NULL, so that a second try fails as well */
 	kvfree(data);
 	return -EFAULT;
 }

@@ -157,7 +157,7 @@ static int task_collect_exe(struct kdbus_meta_key *key, void *to, size_t max)
 	key->exe_detached = kdbus_file_is_detached(exe);
 	key->root = kdbus_current_root();
 
-	/* it is written from the end */
+	/* d_path() writes to the end of the buffer */
 	path = d_path(&exe->f_path, to, max);
 	r = PTR_ERR_OR_ZERO(path);
 	if (r == 0) {
@@ -310,7 +310,7 @@ static int task_collect_cgroup(struct kdbus_meta_key *key, void *to, size_t max)
 		r = task_unified_cgroup_path(to, max);
 	if (r < 0)
 		return r;
-	/* one that just fits may as well have been cut */
+	/* a path that just fits may have been cut */
 	return r + 1 < max ? r + 1 : -ENAMETOOLONG;
 }
 

@@ -62,7 +62,7 @@ static int msg_write(struct kdbus_message *m, struct kdbus_conn *dst,
 	return r == -ECONNRESET ? -ENXIO : r;
 }
 
-/* for @user; if it fails, nothing is left of it */
+/* claims from the share of @user; undone if it fails */
 static struct kdbus_slice *msg_copy_claimed(struct kdbus_message *m,
 					    struct kdbus_conn *dst,
 					    struct kdbus_user *user, u64 want,
@@ -107,8 +107,8 @@ static struct kdbus_slice *msg_copy_claimed(struct kdbus_message *m,
  *
  * Context: May sleep, for as long as user space likes: no locks may be held.
  *
- * Return: The slice, or an error pointer: -ENXIO if @dst is gone. Only what is
- * the matter of the sender is -EFAULT or -EINTR.
+ * Return: The slice, or an error pointer: -ENXIO if @dst is gone. Faults of
+ * the sender, and no others, are -EFAULT or -EINTR.
  */
 struct kdbus_slice *kdbus_msg_copy_sync(struct kdbus_message *m,
 					struct kdbus_conn *dst,
@@ -120,7 +120,7 @@ struct kdbus_slice *kdbus_msg_copy_sync(struct kdbus_message *m,
 	int r;
 
 	for (;;) {
-		/* or what comes before a page that is not there is copied twice */
+		/* else what precedes a page that is not there is copied twice */
 		r = kdbus_message_fault_in(m);
 		if (r < 0)
 			return ERR_PTR(r);

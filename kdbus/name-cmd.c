@@ -65,7 +65,7 @@ static void name_cmd_replace(struct kdbus_name_entry *entry, struct kdbus_conn *
 	if (waiter)
 		kdbus_name_stop_waiting(waiter);
 
-	/* beyond its limit it cannot wait, and nobody else is refused for that */
+	/* an owner that waits for too many names loses this one for good */
 	if (entry->flags & KDBUS_NAME_QUEUE &&
 	    entry->owner->names.waiting < KDBUS_CONN_MAX_WAITS) {
 		kdbus_name_wait(s->waiter, entry, entry->owner, entry->flags);
@@ -247,8 +247,8 @@ int kdbus_name_cmd_acquire(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
  * Context: May sleep; no locks may be held.
  *
  * Return: 0, -EINVAL if that is no name, -ESRCH if there is no such name,
- * -EADDRINUSE if @conn has nothing to do with it, or -ENOENT if it may not even
- * know.
+ * -EADDRINUSE if @conn neither owns it nor waits for it, or -ENOENT in place of
+ * both if @conn may not see the name.
  */
 int kdbus_name_cmd_release(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 {
@@ -285,7 +285,7 @@ static int name_activate_locked(struct kdbus_conn *conn, const char *name,
  * @conn:	An activator
  * @name:	The name, valid
  *
- * Owns the name if nobody else does. The event is noted, not delivered.
+ * Owns the name if no other connection does. The event is noted, not delivered.
  * Documentation/kdbus.txt, section 18.
  *
  * Context: May sleep; no locks may be held.
@@ -333,7 +333,7 @@ void kdbus_names_drop(struct kdbus_conn *conn)
 
 	list_for_each_entry_safe(waiter, tmp, &names->waits, waits)
 		kdbus_name_stop_waiting(waiter);
-	/* there may be many; they are not shown again after each of them */
+	/* there may be many: the set is not replaced after each of them */
 	names->leaving = true;
 	kdbus_name_set_replace(names);
 	while (!list_empty(&names->owned))
@@ -453,7 +453,7 @@ static int name_list_make(struct name_list *l, struct kdbus_bus *bus)
 			return -ENOBUFS;
 
 		kvfree(l->buf);
-		/* there may be more of them when it is looked again */
+		/* there may be more of them in the next pass */
 		l->room = l->size + l->size / 8;
 		l->buf = kvzalloc(l->room, GFP_KERNEL_ACCOUNT);
 		if (!l->buf)

@@ -30,7 +30,7 @@ struct kdbus_conn *kdbus_name_owner(struct kdbus_bus *bus,
 		owner = NULL;
 	rcu_read_unlock();
 
-	/* a task that moves it holds bus->lock until it has an owner again, or none */
+	/* a task that moves it holds bus->lock until there is an owner, or no name */
 	if (!owner) {
 		mutex_lock(&bus->lock);
 		mutex_unlock(&bus->lock);
@@ -59,7 +59,7 @@ static void name_unlink_owner(struct kdbus_name_entry *entry, struct kdbus_conn 
 	kdbus_name_set_replace(&owner->names);
 }
 
-/* senders hold on to an owner only under queue->lock of it */
+/* senders rely on an owner only under its queue->lock */
 static void name_set_owner(struct kdbus_name_entry *entry, struct kdbus_conn *owner)
 {
 	struct kdbus_queue *queue = &entry->owner->queue;
@@ -218,7 +218,7 @@ kdbus_name_find_waiter(struct kdbus_name_entry *entry,
 
 /*
  * A waiter that is dead but has not left yet is passed over. One that owns as
- * many names as it may does not wait any longer: there might be nobody else.
+ * many names as it may stops waiting, even if no other connection waits.
  */
 static struct kdbus_name_waiter *name_next_waiter(struct kdbus_name_entry *entry)
 {

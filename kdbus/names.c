@@ -189,8 +189,8 @@ static void name_set_add_item(struct kdbus_name_set *set,
 }
 
 /*
- * The loser of a name is not asked, and its new owner has it already, so this
- * cannot be refused. Others wait for bus->lock: only if the machine has no
+ * A connection cannot refuse to lose a name, and the new owner has it already, so
+ * this cannot fail. Others wait for bus->lock: only if the machine has no
  * memory at all does the caller wait for some.
  */
 static struct kdbus_name_set *name_set_alloc(size_t size)

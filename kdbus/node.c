@@ -253,7 +253,7 @@ static struct kdbus_node *node_first_child(struct kdbus_node *node)
 	mutex_lock(&node->lock);
 	child = list_first_entry_or_null(&node->children, struct kdbus_node,
 					 sibling);
-	/* one whose memory is going away unlinked itself before */
+	/* a node is unlinked before its last reference goes */
 	if (child)
 		kdbus_node_get(child);
 	mutex_unlock(&node->lock);

@@ -45,7 +45,7 @@ void kdbus_notify_flush(struct kdbus_bus *bus)
 	mutex_unlock(&bus->flush);
 }
 
-/* a message that monitors see as well must not lose its receiver halfway */
+/* entered: what monitors see, the receiver must have got */
 static int notify_push(struct kdbus_fanout *copies, struct kdbus_conn *dst,
 		       struct kdbus_queued_msg *qmsg)
 {
@@ -62,8 +62,8 @@ static int notify_push(struct kdbus_fanout *copies, struct kdbus_conn *dst,
 }
 
 /*
- * Tell a connection what became of its request. It has room for as many as it
- * can have asked for and not received; beyond, one is lost.
+ * Tell a connection what became of its request. There is room for as many as the
+ * connection can have asked for and not received; others are lost.
  */
 static void notify_conn(struct kdbus_conn *dst, const struct kdbus_msg *msg)
 {

@@ -14,8 +14,8 @@
  * struct access - one grant
  * @type:	KDBUS_POLICY_ACCESS_*
  * @level:	KDBUS_POLICY_*, up to which it grants
- * @uid:	Whom, if the type is KDBUS_POLICY_ACCESS_USER
- * @gid:	Whom, if it is KDBUS_POLICY_ACCESS_GROUP
+ * @uid:	The user, if the type is KDBUS_POLICY_ACCESS_USER
+ * @gid:	The group, if it is KDBUS_POLICY_ACCESS_GROUP
  */
 struct access {
 	u8 type;
@@ -29,7 +29,7 @@ struct access {
 /**
  * struct kdbus_policy_rule - what is granted about a name
  * @rcu:	To free it
- * @owner:	Whose rule it is
+ * @owner:	Connection or endpoint that uploaded it; only compared
  * @wildcard:	It is about names of one element more
  * @len:	Characters in @name
  * @name:	The name, without "*" and the dot before
@@ -368,8 +368,7 @@ static unsigned int policy_count_names(const struct kdbus_item *items, size_t le
  * Context: May sleep.
  *
  * Return: 0, to be followed by kdbus_policy_upload_release(); -E2BIG, -EINVAL
- * or
- * -ENOMEM.
+ * or -ENOMEM.
  */
 int kdbus_policy_upload_init(struct kdbus_policy_upload *upload,
 			     const struct kdbus_item *items, size_t len,
@@ -515,7 +514,7 @@ static bool policy_has_grown(const struct kdbus_policy_db *db, unsigned int n)
 	return table && table->n > n;
 }
 
-/* memory may have to be reclaimed, so not while others wait for db->lock */
+/* allocates memory, so not under db->lock */
 static int policy_set(struct kdbus_policy_db *db, const void *owner,
 		      const struct kdbus_policy_upload *upload, gfp_t gfp)
 {
@@ -545,7 +544,7 @@ static int policy_set(struct kdbus_policy_db *db, const void *owner,
 /**
  * kdbus_policy_db_set() - replace all rules of an owner
  * @db:		The database
- * @owner:	Whose rules they are
+ * @owner:	The owner
  * @upload:	The new ones; on success they belong to the database
  *
  * Context: May sleep.
@@ -573,7 +572,7 @@ int kdbus_policy_db_set(struct kdbus_policy_db *db, const void *owner,
 /**
  * kdbus_policy_db_remove() - remove all rules of an owner
  * @db:		The database
- * @owner:	Whose
+ * @owner:	The owner
  *
  * Context: May sleep.
  */
@@ -587,7 +586,7 @@ void kdbus_policy_db_remove(struct kdbus_policy_db *db, const void *owner)
 
 /**
  * kdbus_policy_db_exit() - get rid of a database
- * @db:		The database; nobody asks it any more, and all owners have removed
+ * @db:		The database; no query runs any more, and all owners have removed
  *		their rules
  *
  * Context: May sleep.

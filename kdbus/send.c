@@ -48,9 +48,9 @@ static bool send_is_sync(const struct kdbus_message *m)
 }
 
 /*
- * While a name changes hands, what its old and its new owner own may look
- * wrong. So a sender that would be refused asks again when nothing moves. -ESTALE if
- * the name has a new owner.
+ * While a name changes hands, the sets of names of the old and the new owner may be
+ * out of date. So a sender that would be refused asks again under bus->lock. -ESTALE
+ * if the name has a new owner.
  */
 static int send_may_talk(const struct send_route *route)
 {
@@ -87,7 +87,7 @@ static int send_receiver_gone(const struct send_route *route)
 	return -ENXIO;
 }
 
-/* @replies: it says that it answers something, which is not owed */
+/* @replies: the message has a cookie_reply, but no such reply is owed */
 static int send_may_talk_unowed(const struct send_route *route, bool replies)
 {
 	int r = send_may_talk(route);
@@ -599,7 +599,7 @@ int kdbus_send(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 	if (r < 0)
 		return r;
 
-	/* if another thread has freed it meanwhile, so much the worse */
+	/* fails if another thread has freed it: the message is sent all the same */
 	if (flags & KDBUS_MSG_EXT_FREE) {
 		kdbus_pool_free(conn->pool, offset);
 		kdbus_conn_has_room(conn);

@@ -159,7 +159,7 @@ static struct kdbus_user *user_new(struct kdbus_users *users,
 }
 
 /**
- * kdbus_user_new_anonymous() - make a record that is nobody's
+ * kdbus_user_new_anonymous() - make a record for no user
  * @users:	The records of the domain, which keep its lock
  *
  * Context: May sleep.
@@ -198,7 +198,7 @@ struct kdbus_user *kdbus_user_find(struct kdbus_users *users,
 	if (user)
 		return user;
 
-	/* memory may have to be reclaimed, so not while others wait */
+	/* allocates memory, so not under users->lock */
 	fresh = user_new(users, &claimant);
 	if (IS_ERR(fresh))
 		return fresh;
