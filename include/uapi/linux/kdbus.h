@@ -25,7 +25,8 @@
  *    acceptable: the call fails with EINVAL and kernel_flags holds the answer.
  *  - A command returns 0, or -1 with errno set. A command that failed has
  *    changed nothing but kernel_flags, except that KDBUS_CMD_HELLO with EFAULT
- *    may have succeeded without being able to say so.
+ *    may have succeeded, that a synchronous request may have been sent, and
+ *    what is said of extensions below.
  *
  * The direction bits of some command numbers do not describe what the command
  * does with its argument. They are part of the interface and stay as they are.
@@ -40,8 +41,8 @@
 
 /*
  * Trailing arrays in unions and 64-bit enumerators are extensions that every
- * kernel compiler has and ISO C and C++ have not. Installed, this is a system
- * header and nobody is told; let it be one as well where it is not installed.
+ * kernel compiler has and ISO C and C++ have not. Compilers do not warn of them in
+ * system headers, which this is once installed; make it one elsewhere as well.
  */
 #if !defined(__KERNEL__) && defined(__GNUC__)
 #pragma GCC system_header
@@ -145,7 +146,7 @@ struct kdbus_notify_name_change {
 } __kdbus_aligned;
 
 /**
- * struct kdbus_creds - who sent this
+ * struct kdbus_creds - credentials of the sender
  * @uid:	Real user id
  * @gid:	Real group id
  * @pid:	Process id
@@ -269,7 +270,7 @@ enum kdbus_policy_type {
 
 /**
  * struct kdbus_policy_access - one grant in a policy
- * @type:	Who: KDBUS_POLICY_ACCESS_*
+ * @type:	Kind of subject: KDBUS_POLICY_ACCESS_*
  * @access:	What: KDBUS_POLICY_*
  * @id:		The uid or gid, for users and groups
  */
