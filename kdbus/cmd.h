@@ -14,8 +14,8 @@
  * space; payload is the only other user memory the module touches.
  *
  * User space may change its memory at any time. The size is therefore read
- * first, and put back into the copy afterwards; nothing is read twice and
- * believed.
+ * first, and put back into the copy afterwards: what was checked is what is
+ * used.
  *
  * A &struct kdbus_cmd lives on the stack of the ioctl and belongs to it: no
  * locks.

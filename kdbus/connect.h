@@ -59,8 +59,8 @@ void kdbus_conn_disconnect_all(struct kdbus_ep *ep);
  * @wanted:	KDBUS_ATTACH_* it wants to be told
  * @allowed:	KDBUS_ATTACH_* it lets others be told
  * @capable:	The caller has CAP_IPC_OWNER
- * @privileged:	Or owns the bus
- * @trusted:	And has not come through a custom endpoint
+ * @privileged:	It is capable, or owns the bus
+ * @trusted:	It is privileged, and did not come through a custom endpoint
  * @conn_name:	Description, or NULL
  * @name:	Name of an activator or a policy holder, else NULL
  * @creds:	Claimed credentials, or NULL

@@ -32,7 +32,7 @@ struct kdbus_msg;
 
 /**
  * struct kdbus_target - a receiver and its copy
- * @conn:	The receiver, with a reference but while user memory is read
+ * @conn:	The receiver, with a reference, except while user memory is read
  * @id:		Its id, to find it again after that
  * @want:	Metadata it may have
  * @qmsg:	Its copy, or NULL

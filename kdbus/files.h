@@ -26,7 +26,7 @@
  * waits counts for the two users at its ends, each pair for itself: so a
  * receiver that takes nothing keeps others of its own user at most from getting
  * many files, and only from that sender; a few each connection gets in any case.
- * A monitor is a user for itself.
+ * Each monitor counts as a user of its own.
  *
  * Owned by the message, then by its queue entry.
  *

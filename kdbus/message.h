@@ -102,8 +102,8 @@ int kdbus_message_write(struct kdbus_message *m, struct kdbus_slice *slice,
  * user and paid for by the receiver. Then there is an entry that can be
  * queued, or thrown away as if nothing had been.
  *
- * Locks: takes ``quota->lock``, ``pages->lock`` and ``slices->lock``; called with none but
- * ``bus->owners`` or ``bus->flush``.
+ * Locks: takes ``pages->lock`` and ``slices->lock``; called with none but ``bus->owners`` or
+ * ``bus->flush``.
  */
 
 struct kdbus_user *kdbus_msg_charged_user(const struct kdbus_conn *src);

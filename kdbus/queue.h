@@ -197,8 +197,8 @@ struct kdbus_queued_msg *kdbus_order_pick(struct kdbus_order *order,
  * @order:	The messages
  * @arrivals:	How many there have ever been
  * @count:	Messages of users that there are, with those being received
- * @notes:	Notifications likewise, but for
- * @reply_notes: those about replies that will not come
+ * @notes:	Notifications likewise, without those in @reply_notes
+ * @reply_notes: Notifications about replies that will not come
  * @behind:	How many names there are to which older messages wait
  *		elsewhere; changed under ``bus->lock`` as well
  * @lost:	Messages dropped without an error to a sender

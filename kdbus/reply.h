@@ -120,7 +120,7 @@ struct kdbus_replies {
  * @name:	The name that it is addressed to if @sync, or NULL; with a
  *		reference, constant
  * @sync:	Whether the requester sleeps, constant
- * @ended:	No answer is accepted any more; then nobody owes it
+ * @ended:	No answer is accepted any more; then it is owed no longer
  * @linked:	It is among the requests of the requester
  * @result:	How it ended
  * @answer:	The answer, if @sync
@@ -251,8 +251,8 @@ void kdbus_reply_discard(struct kdbus_conn *conn,
  * it is taken. While the memory of the replier is waited for, it takes up
  * nothing: the requester may have stopped waiting long before.
  *
- * Locks: takes ``quota->lock``, ``pages->lock`` and ``slices->lock``, then ``replies->lock``,
- * that inside ``bus->broadcast`` if there are monitors; called with none.
+ * Locks: takes ``pages->lock`` and ``slices->lock``, then ``replies->lock``, that inside
+ * ``bus->broadcast`` if there are monitors; called with none.
  */
 
 int kdbus_sync_reply_send(struct kdbus_reply *reply, struct kdbus_message *m,

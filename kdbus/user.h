@@ -60,7 +60,7 @@ struct kdbus_users {
  * @bytes:	Their memory
  * @wait:	Woken when one is freed
  *
- * Nothing in it leads to the domain, so it may be the last that is left.
+ * It refers to nothing in the domain, so it may outlive that.
  */
 struct kdbus_leftover {
 	struct kref kref;

@@ -12,7 +12,7 @@
 #include <linux/version.h>
 
 /*
- * Install a file that somebody sent, if the security module lets the running task
+ * Install a file that was sent, if the security module lets the running task
  * have it. Returns the lowest free number, or a negative errno. 6.8 added an
  * argument.
  */
@@ -27,7 +27,7 @@ static inline int kdbus_receive_fd(struct file *file, unsigned int flags)
 
 /*
  * io_is_uring_fops() is not exported, and the operations are static. The name of
- * such a file is the kernel's own, nobody can give it to a file of this file
+ * such a file is the kernel's own: no user can give it to a file of this file
  * system or take it away. It is also what the policy of security modules calls
  * these files, anon_inode_getfile_secure() passes it to them, so it stays.
  */

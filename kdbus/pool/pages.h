@@ -22,8 +22,8 @@
  * there, kdbus_ptab_release() takes them out. A page that is needed in between
  * comes back as it is: whatever still maps it maps the right page.
  *
- * Locks: the owner's lock is held whenever pages come or go. Looking up pages
- * needs no lock if they are known to stay.
+ * Locks: the owner's lock, ``pages->lock``, is held whenever pages come or go. Looking
+ * up pages needs no lock if they are known to stay.
  */
 
 #include <linux/atomic.h>

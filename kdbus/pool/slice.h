@@ -35,7 +35,7 @@ struct mem_cgroup;
  * @free_bytes:	How many of them are in no allocated slice
  * @free:	Free slices by size, then offset
  * @all:	All slices by offset
- * @spare:	A slice that is none, or NULL
+ * @spare:	An unused structure, or NULL
  */
 struct kdbus_slices {
 	spinlock_t lock;	/* slices */

@@ -18,8 +18,8 @@
  * These stay, and a pool with many of them is not searched for nothing each
  * time that something is freed: @stuck.
  *
- * Locks: ``slices->lock`` guards @unused_low and @stuck. Pages go under
- * ``pages->lock``, outside of it; page tables are searched for them under none.
+ * Locks: ``slices->lock`` guards unused_low and stuck. Pages go under ``pages->lock``,
+ * outside of it; page tables are searched for them under none.
  */
 
 #include <linux/minmax.h>

@@ -65,7 +65,7 @@ static void a_request(struct fault_world *w)
 	request_init(&w->cmd, w->c[TO].id, NULL, 7, in_ms(3600000));
 }
 
-/* what is known about a sender is gathered for its first message */
+/* metadata of a sender is collected for its first message */
 static void fresh(struct fault_world *w)
 {
 	fault_open(w, FROM, FAULT_OWNER, 0, 0);
