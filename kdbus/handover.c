@@ -180,8 +180,8 @@ static bool handover_is_after(const struct handover *h,
  */
 static int handover_copy_entries(struct handover *h, struct list_head *new)
 {
-	bool bare = !kdbus_meta_shares_ns(h->from->self.record,
-					  h->to->self.record);
+	bool bare = !kdbus_meta_shares_ns(h->from->self.snapshot,
+					  h->to->self.snapshot);
 	s64 ahead = h->to->self.ahead - h->from->self.ahead;
 	struct kdbus_queued_msg *qmsg, *tmp, *copy;
 	unsigned int passed = 0;

@@ -163,8 +163,8 @@ int kdbus_info_conn(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 	allowed = READ_ONCE(found->self.allowed);
 	info.id = found->id;
 	info.flags = found->flags;
-	info.meta = found->self.record;
-	if (kdbus_meta_shares_ns(found->self.record, conn->self.record))
+	info.meta = found->self.snapshot;
+	if (kdbus_meta_shares_ns(found->self.snapshot, conn->self.snapshot))
 		info.want = allowed;
 
 	/* these are current, and told to all namespaces */
@@ -201,7 +201,7 @@ int kdbus_info_creator(struct kdbus_conn *conn, struct kdbus_cmd *cmd)
 		.want	= bus->attach_owner,
 	};
 
-	if (!kdbus_meta_shares_ns(bus->creator, conn->self.record))
+	if (!kdbus_meta_shares_ns(bus->creator, conn->self.snapshot))
 		return -EPERM;
 	return info_return(conn, cmd, info_write(conn, &info));
 }

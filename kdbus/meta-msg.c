@@ -40,7 +40,7 @@ int kdbus_identity_init(struct kdbus_identity *self, struct kdbus_meta *meta,
 			const char *name)
 {
 	spin_lock_init(&self->lock);
-	self->record = kdbus_meta_get(meta);
+	self->snapshot = kdbus_meta_get(meta);
 	self->ahead = kdbus_clock_ahead();
 	self->allowed = _KDBUS_ATTACH_ALL;
 	if (!name)
@@ -59,7 +59,7 @@ int kdbus_identity_init(struct kdbus_identity *self, struct kdbus_meta *meta,
 void kdbus_identity_exit(struct kdbus_identity *self)
 {
 	kdbus_meta_put(self->last);
-	kdbus_meta_put(self->record);
+	kdbus_meta_put(self->snapshot);
 	kfree(self->name);
 }
 
@@ -83,15 +83,15 @@ u64 kdbus_msg_meta_want(const struct kdbus_identity *src,
 
 	if (!src->faked) {
 		if (!(wanted & allowed) ||
-		    !kdbus_meta_same_ns(dst->record))
+		    !kdbus_meta_same_ns(dst->snapshot))
 			return 0;
 		return wanted & allowed;
 	}
 
-	if (!kdbus_meta_shares_ns(src->record, dst->record))
+	if (!kdbus_meta_shares_ns(src->snapshot, dst->snapshot))
 		return 0;
 	wanted &= KDBUS_ATTACH_NAMES | KDBUS_ATTACH_CONN_NAME;
-	return (wanted | kdbus_meta_have(src->record)) & allowed;
+	return (wanted | kdbus_meta_have(src->snapshot)) & allowed;
 }
 
 static struct kdbus_meta *meta_last_get(struct kdbus_identity *self)
@@ -122,7 +122,7 @@ static struct kdbus_meta *meta_collect_task(struct kdbus_identity *self, u64 wan
 	struct kdbus_meta *last, *meta;
 
 	if (self->faked)
-		return kdbus_meta_get(self->record);
+		return kdbus_meta_get(self->snapshot);
 
 	last = meta_last_get(self);
 	meta = kdbus_meta_new(want, last);

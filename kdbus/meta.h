@@ -193,9 +193,9 @@ void kdbus_meta_key_exit(struct kdbus_meta_key *key);
 
 /**
  * struct kdbus_identity - what a connection tells and wants to be told
- * @record:	Metadata of the opener of the endpoint, or what was claimed, with a
+ * @snapshot:	Metadata of the opener of the endpoint, or what was claimed, with a
  *		reference
- * @faked:	@record was claimed
+ * @faked:	@snapshot was claimed
  * @name:	Description it gave itself, or NULL; constant
  * @ahead:	How far the clock of the task that said HELLO is ahead, constant
  * @wanted:	KDBUS_ATTACH_* it wants to be told about senders
@@ -204,7 +204,7 @@ void kdbus_meta_key_exit(struct kdbus_meta_key *key);
  * @last:	Metadata of the last message sent, or NULL
  */
 struct kdbus_identity {
-	struct kdbus_meta *record;
+	struct kdbus_meta *snapshot;
 	bool faked;
 	char *name;
 	s64 ahead;
