@@ -322,22 +322,25 @@ static void fake_before(struct fault_world *w)
 	blob_add_str(&w->cmd, KDBUS_ITEM_SECLABEL, "label");
 }
 
-/* nothing is known about this user yet, not even where notifications count */
-static void stranger_before(struct fault_world *w)
+/* a user about whom nothing is known: the last one may still be */
+static void as_stranger(struct fault_world *w, u64 flags)
 {
-	/* a share of the last one is kept */
 	static uid_t uid = FAULT_STRANGER;
 
-	kt_become(++uid);
-	hello_start(w, 0);
+	setfsuid(0);
+	hello_start(w, flags);
+	setfsuid(++uid);
 }
 
-/* nor about this one, who may look on */
+/* not even where its notifications count */
+static void stranger_before(struct fault_world *w)
+{
+	as_stranger(w, 0);
+}
+
 static void spy_before(struct fault_world *w)
 {
-	setfsuid(0);
-	hello_start(w, MONITOR);
-	setfsuid(FAULT_STRANGER);
+	as_stranger(w, MONITOR);
 }
 
 static void user_before(struct fault_world *w)
@@ -438,7 +441,7 @@ START_TEST(connection)
 		KIND(holder, .still = named_still, .after = named_after),
 		KIND(fake, .after = hello_after),
 		KIND(user, .single = true, .after = hello_after),
-		KIND(stranger, .single = true, .after = hello_after),
+		KIND(stranger, .after = hello_after),
 		KIND(spy, .after = hello_after),
 	};
 
