@@ -126,7 +126,7 @@ $(SUBDIRS):
 	@+$(MAKE) $(JOBS) --no-print-directory -C $@ O=$(call out,$@)
 
 # Built first, as these do not look whether it is as it should be.
-$(LIB)/tests tools/bench samples: $(LIB)
+$(LIB)/tests tools/bench tools/kdbusctl samples: $(LIB)
 
 #
 # Running it
