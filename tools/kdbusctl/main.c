@@ -90,6 +90,12 @@ static const struct verb verbs[] = {
 	{ "wait",		1, 1,	verb_wait },
 	{ "make-bus",		1, 1,	verb_make_bus },
 	{ "make-endpoint",	1, -1,	verb_make_endpoint },
+	{ "call",		4, -1,	verb_call },
+	{ "emit",		3, -1,	verb_emit },
+	{ "get-property",	4, -1,	verb_get_property },
+	{ "set-property",	6, -1,	verb_set_property },
+	{ "introspect",		2, 2,	verb_introspect },
+	{ "tree",		0, -1,	verb_tree },
 };
 
 static const char help[] =
@@ -105,6 +111,12 @@ static const char help[] =
 "  make-endpoint NAME [RULE]...\n"
 "                           make a custom endpoint, until Ctrl-C; a RULE is\n"
 "                           NAME[:user:WHO|:group:WHO]=see|talk|own\n"
+"  call DEST PATH IFACE METHOD [SIGNATURE [ARG]...]\n"
+"  emit PATH IFACE SIGNAL [SIGNATURE [ARG]...]\n"
+"  get-property DEST PATH IFACE PROPERTY...\n"
+"  set-property DEST PATH IFACE PROPERTY SIGNATURE ARG...\n"
+"  introspect DEST PATH     what an object has\n"
+"  tree [DEST]...           the objects of services\n"
 "\n"
 "Which bus:\n"
 "      --system             that of the system (default)\n"

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Calls to a peer. Each waits for its answer until ctl.timeout is over, no longer.
+ */
+#ifndef KDBUSCTL_CALL_H
+#define KDBUSCTL_CALL_H
+
+#include "wire.h"
+
+#define PROPERTIES	"org.freedesktop.DBus.Properties"
+#define INTROSPECTABLE	"org.freedesktop.DBus.Introspectable"
+
+int call_open(struct kdb_conn **conn);
+int call_address(struct kdb_msg *msg, const char *destination);
+int call_run(struct kdb_conn *conn, struct wire *call, const int *fds,
+	     struct wire *answer);
+int call_strings(struct kdb_conn *conn, const char *destination,
+		 const char *path, const char *interface, const char *member,
+		 GVariant *body, const char *signature, struct wire *answer);
+int call_check(const char *destination, const char *path,
+	       const char *interface, const char *member);
+void call_print(const char *signature, GVariant *body);
+
+#endif
