@@ -192,6 +192,18 @@ run-check-lib: module $(LIB)/tests samples
 	@+KDBUS_MODULE=$(KO) KERNEL=$(KERNEL) UM=$(UM) BUILD=$(B) MAKE="$(MAKE)" \
 		tools/testing/check-lib $(addprefix -t ,$(T))
 
+# kdbusctl with services to talk to.
+.PHONY: check-ctl run-check-ctl
+check-ctl:
+	@tools/setup kernel lib ctl
+	@+dir=$$($(VM)/build-kernel um) && \
+	$(MAKE) -s --no-print-directory module KDIR=$$dir ARCH=um \
+		CC="$$(command -v gcc-12 || echo gcc)" && \
+	$(MAKE) -s --no-print-directory run-$@ UM=$$dir
+
+run-check-ctl: tools/kdbusctl
+	@+UM=$(UM) BUILD=$(B) MAKE="$(MAKE)" tools/testing/check-ctl $(if $(T),'$(T)')
+
 # What the tests reach with these targets together: check-debug adds what needs two
 # processors to meet, and takes much longer.
 COVERAGE ?= check-quick
@@ -305,6 +317,8 @@ help:
 	@echo '  check-kernels    the same on the kernels of Debian 12, 13 and their'
 	@echo '                   backports, for x86-64, arm64, i386, which it fetches;'
 	@echo '                   K=trixie/amd64 does one, T= as above'
+	@echo '  check-ctl        the tests of kdbusctl, on User-mode Linux, also with valgrind;'
+	@echo "                   T='call_*' runs a part"
 	@echo '  check-broken     break the module on purpose, in a copy: the kernels above'
 	@echo '                   have to notice; FAULT=NAME does one of them'
 	@echo '  coverage         which lines the tests reach: build/coverage/index.html'
