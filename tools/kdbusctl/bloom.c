@@ -35,8 +35,8 @@ static int tell_cuts(struct kdb_msg *msg, const char *key, const char *value,
 }
 
 /*
- * Beside what sd-bus tells, the whole argument, and each cut with its slash: a rule
- * with argNnamespace or argNpath asks for them.
+ * Beside what sd-bus tells, the whole argument, and each cut with its slash: a
+ * rule with argNnamespace or argNpath asks for them.
  */
 static int tell_arg(struct kdb_msg *msg, unsigned int n, const char *value)
 {

@@ -223,8 +223,9 @@ static void json_dict(struct json *json, GVariant *value)
 
 	json_open(json, '{');
 	for (i = 0; i < g_variant_n_children(value); i++) {
-		GVariant *key, *of, *entry = g_variant_get_child_value(value, i);
+		GVariant *entry = g_variant_get_child_value(value, i);
 		GString *text = g_string_new(NULL);
+		GVariant *key, *of;
 
 		key = g_variant_get_child_value(entry, 0);
 		of = g_variant_get_child_value(entry, 1);
@@ -275,7 +276,7 @@ void body_json(struct json *json, GVariant *value)
 	json_close(json, ']');
 }
 
-/* {"type":"s","data":"text"}; of a message, data is an array of the arguments. */
+/* {"type":"s","data":"text"}; of a message, data has all arguments. */
 void body_json_message(struct json *json, const char *signature, GVariant *body)
 {
 	json_open(json, '{');

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Arguments of messages as text: the words that busctl takes and prints, JSON, and
- * one value a line.
+ * Arguments of messages as text: the words that busctl takes and prints, JSON,
+ * and one value a line.
  */
 #ifndef KDBUSCTL_BODY_H
 #define KDBUSCTL_BODY_H

@@ -30,7 +30,7 @@ int call_address(struct kdb_msg *msg, const char *destination)
 	return 0;
 }
 
-/* Says what is wrong with what was given on the command line; all may be NULL. */
+/* Says what is wrong with words of the command line, which may be NULL. */
 int call_check(const char *destination, const char *path,
 	       const char *interface, const char *member)
 {
@@ -62,10 +62,11 @@ static int call_foreign(const struct wire *call, struct kdb_view *view,
 static int call_error(const struct wire *call, const struct wire *answer)
 {
 	g_autofree char *text = NULL;
-	GVariant *first;
+	GVariant *first = NULL;
 	int r;
 
-	first = answer->body ? g_variant_get_child_value(answer->body, 0) : NULL;
+	if (answer->body)
+		first = g_variant_get_child_value(answer->body, 0);
 	if (first && g_variant_is_of_type(first, G_VARIANT_TYPE_STRING)) {
 		const char *raw = g_variant_get_string(first, NULL);
 
@@ -127,8 +128,8 @@ static int call_exchange(struct kdb_msg *msg, const struct wire *call,
 }
 
 /*
- * Sends a call that has all but its cookie. answer is NULL if there is to be none, and
- * is cleared by the caller in any case.
+ * Sends a call that has all but its cookie. answer is NULL if there is to be
+ * none, and is cleared by the caller in any case.
  */
 int call_run(struct kdb_conn *conn, struct wire *call, const int *fds,
 	     struct wire *answer)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Calls to a peer. Each waits for its answer until ctl.timeout is over, no longer.
+ * Calls to a peer. Each waits for its answer until ctl.timeout is over, no
+ * longer.
  */
 #ifndef KDBUSCTL_CALL_H
 #define KDBUSCTL_CALL_H

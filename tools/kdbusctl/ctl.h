@@ -2,10 +2,10 @@
 /*
  * kdbusctl - look at a bus, and talk to what is on it
  *
- * main.c reads the command line into ctl and runs one verb. A verb is a function
- * that gets its arguments, argv[0] is its name, and returns the status the
- * program exits with: 0, EXIT_FAILURE, or EXIT_USAGE. It has then said on stderr
- * what went wrong.
+ * main.c reads the command line into ctl and runs one verb. A verb is a
+ * function that gets its arguments, argv[0] is its name, and returns the status
+ * the program exits with: 0, EXIT_FAILURE, or EXIT_USAGE. It has then said on
+ * stderr what went wrong.
  */
 #ifndef KDBUSCTL_CTL_H
 #define KDBUSCTL_CTL_H
@@ -29,7 +29,7 @@ enum ctl_json {
 
 /**
  * struct ctl_options - the command line
- * @address:		Where the bus is: addresses as kdb_open_address() has them
+ * @address:		Where the bus is, as kdb_open_address() has it
  * @domain:		Directory of the domain
  * @json:		How to print what is meant for programs
  * @timeout:		Nanoseconds to wait for a peer
@@ -48,7 +48,8 @@ enum ctl_json {
  * @paths:		tree: print paths instead of a tree
  * @destination:	emit: send to this name only
  * @matches:		monitor, capture: match rules
- * @limit:		monitor, capture: stop after so many messages, 0 for never
+ * @buffer:		monitor, capture: bytes for messages that wait, or 0
+ * @limit:		monitor, capture: stop after so many, or never if 0
  */
 struct ctl_options {
 	const char *address;
@@ -70,6 +71,7 @@ struct ctl_options {
 	bool paths;
 	const char *destination;
 	GPtrArray *matches;
+	uint64_t buffer;
 	uint64_t limit;
 };
 
@@ -110,5 +112,7 @@ int verb_get_property(int argc, char **argv);
 int verb_set_property(int argc, char **argv);
 int verb_introspect(int argc, char **argv);
 int verb_tree(int argc, char **argv);
+int verb_monitor(int argc, char **argv);
+int verb_capture(int argc, char **argv);
 
 #endif

@@ -68,12 +68,16 @@ int usage(const char *format, ...)
 	return EXIT_USAGE;
 }
 
+/* Any number of arguments */
+#define ANY	(-1)
+/* The same, and what comes after the first is no option: it may be a -5 */
+#define WORDS	(-2)
+
 /**
  * struct verb - what the program can do
  * @name:	Its name
  * @min:	Arguments it takes at least
- * @max:	And at most, -1 for any number. What comes after the first argument of
- *		such a verb is no option, as it may begin with a dash: -5
+ * @max:	And at most, or one of the following
  * @run:	What does it
  */
 struct verb {
@@ -89,13 +93,15 @@ static const struct verb verbs[] = {
 	{ "quota",		0, 0,	verb_quota },
 	{ "wait",		1, 1,	verb_wait },
 	{ "make-bus",		1, 1,	verb_make_bus },
-	{ "make-endpoint",	1, -1,	verb_make_endpoint },
-	{ "call",		4, -1,	verb_call },
-	{ "emit",		3, -1,	verb_emit },
-	{ "get-property",	4, -1,	verb_get_property },
-	{ "set-property",	6, -1,	verb_set_property },
+	{ "make-endpoint",	1, ANY,	verb_make_endpoint },
+	{ "call",		4, WORDS,	verb_call },
+	{ "emit",		3, WORDS,	verb_emit },
+	{ "get-property",	4, ANY,	verb_get_property },
+	{ "set-property",	6, WORDS,	verb_set_property },
 	{ "introspect",		2, 2,	verb_introspect },
-	{ "tree",		0, -1,	verb_tree },
+	{ "tree",		0, ANY,	verb_tree },
+	{ "monitor",		0, ANY,	verb_monitor },
+	{ "capture",		0, ANY,	verb_capture },
 };
 
 static const char help[] =
@@ -105,7 +111,7 @@ static const char help[] =
 "Verbs:\n"
 "  list                     connections and names\n"
 "  status [NAME]            what is known about a peer, or about the bus\n"
-"  quota                    how much of their pools and queues connections use\n"
+"  quota                    how full pools and queues are\n"
 "  wait NAME                until somebody owns the name\n"
 "  make-bus NAME            make a bus, until Ctrl-C\n"
 "  make-endpoint NAME [RULE]...\n"
@@ -117,6 +123,8 @@ static const char help[] =
 "  set-property DEST PATH IFACE PROPERTY SIGNATURE ARG...\n"
 "  introspect DEST PATH     what an object has\n"
 "  tree [DEST]...           the objects of services\n"
+"  monitor [NAME]...        messages on the bus, or from and to these\n"
+"  capture [NAME]... >FILE  the same as pcapng, for Wireshark\n"
 "\n"
 "Which bus:\n"
 "      --system             that of the system (default)\n"
@@ -128,7 +136,7 @@ static const char help[] =
 "\n"
 "Options:\n"
 "      --json=short|pretty  print JSON; -j is short for --json=short\n"
-"      --timeout=SECONDS    how long to wait for a peer [25]; also 100ms, 2min\n"
+"      --timeout=SECONDS    to wait for a peer [25]; also 100ms, 2min\n"
 "  -q, --quiet              print only errors\n"
 "      --no-legend          print no headings\n"
 "      --unique             list: connections\n"
@@ -142,6 +150,9 @@ static const char help[] =
 "      --destination=NAME   emit: send to this peer only\n"
 "      --xml-interface      introspect: print the XML\n"
 "      --list               tree: print paths\n"
+"      --match=RULE         monitor, capture: what fits it; may be repeated\n"
+"      --limit-messages=N   monitor, capture: stop after so many\n"
+"      --buffer=SIZE        monitor, capture: for messages that wait [16M]\n"
 "  -h, --help\n"
 "\n"
 "Exit status: 0; 1 if something failed; 2 for wrong usage.\n";
@@ -150,7 +161,7 @@ enum {
 	OPT_SYSTEM = 256, OPT_USER, OPT_BUS, OPT_DOMAIN, OPT_ADDRESS, OPT_JSON,
 	OPT_TIMEOUT, OPT_NO_LEGEND, OPT_UNIQUE, OPT_ACQUIRED, OPT_ACTIVATABLE,
 	OPT_QUEUED, OPT_ACCESS, OPT_VERBOSE, OPT_EXPECT_REPLY, OPT_AUTO_START,
-	OPT_XML, OPT_LIST, OPT_DESTINATION,
+	OPT_XML, OPT_LIST, OPT_DESTINATION, OPT_MATCH, OPT_LIMIT, OPT_BUFFER,
 };
 
 static const struct option long_options[] = {
@@ -174,6 +185,9 @@ static const struct option long_options[] = {
 	{ "xml-interface", no_argument,		NULL, OPT_XML },
 	{ "list",	no_argument,		NULL, OPT_LIST },
 	{ "destination", required_argument,	NULL, OPT_DESTINATION },
+	{ "match",	required_argument,	NULL, OPT_MATCH },
+	{ "limit-messages", required_argument,	NULL, OPT_LIMIT },
+	{ "buffer",	required_argument,	NULL, OPT_BUFFER },
 	{ "help",	no_argument,		NULL, 'h' },
 	{ }
 };
@@ -211,6 +225,33 @@ static int option_not(const char *name, const char *value, bool *off)
 		*off = false;
 	else
 		return usage("--%s=%s: not yes or no", name, value);
+	return 0;
+}
+
+static int option_limit(const char *value)
+{
+	if (g_ascii_string_to_unsigned(value, 10, 1, UINT64_MAX, &ctl.limit,
+				       NULL))
+		return 0;
+	return usage("--limit-messages=%s: not a number from 1 on", value);
+}
+
+/* Bytes, or with K or M; a pool consists of whole pages */
+static int option_buffer(const char *value)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE), n;
+	char *end;
+
+	n = g_ascii_strtoull(value, &end, 10);
+	if (strcmp(end, "K") == 0)
+		n <<= 10;
+	else if (strcmp(end, "M") == 0)
+		n <<= 20;
+	else if (*end)
+		n = 0;
+	if (!g_ascii_isdigit(*value) || !n || n > 1ULL << 40)
+		return usage("--buffer=%s: not a size", value);
+	ctl.buffer = (n + page - 1) / page * page;
 	return 0;
 }
 
@@ -292,6 +333,13 @@ static int option_peer(int option)
 	case OPT_LIST:
 		ctl.paths = true;
 		break;
+	case OPT_MATCH:
+		g_ptr_array_add(ctl.matches, optarg);
+		break;
+	case OPT_BUFFER:
+		return option_buffer(optarg);
+	case OPT_LIMIT:
+		return option_limit(optarg);
 	case OPT_DESTINATION:
 		ctl.destination = optarg;
 		break;
@@ -427,7 +475,7 @@ static int run(int argc, char **argv)
 	verb = find_verb(argv[0]);
 	if (!verb)
 		return usage("%s: no such verb", argv[0]);
-	r = options(argc, argv, verb->max < 0 ? "+hqj" : "hqj");
+	r = options(argc, argv, verb->max == WORDS ? "+hqj" : "hqj");
 	if (r)
 		return r;
 	argc -= optind;

@@ -34,28 +34,31 @@ int verb_make_bus(int argc, char **argv)
 	return r;
 }
 
+static const char rule_syntax[] =
+	"NAME[:user:WHO|:group:WHO]=see|talk|own";
+
 /**
- * struct rule - a rule of a policy, as it was given
+ * struct grant - a rule of a policy, as it was given
  * @name:	The well-known name
  * @who:	KDBUS_POLICY_ACCESS_*
  * @id:		The user or group
  * @access:	KDBUS_POLICY_*
  */
-struct rule {
+struct grant {
 	char *name;
 	uint64_t who;
 	uint64_t id;
 	uint64_t access;
 };
 
-static void rule_clear(gpointer data)
+static void grant_clear(gpointer data)
 {
-	struct rule *rule = data;
+	struct grant *rule = data;
 
 	g_free(rule->name);
 }
 
-static bool rule_access(const char *word, uint64_t *access)
+static bool policy_access(const char *word, uint64_t *access)
 {
 	if (strcmp(word, "see") == 0)
 		*access = KDBUS_POLICY_SEE;
@@ -69,7 +72,8 @@ static bool rule_access(const char *word, uint64_t *access)
 }
 
 /* WHO is a name or a number. */
-static bool rule_subject(const char *kind, const char *who, struct rule *rule)
+static bool policy_subject(const char *kind, const char *who,
+			   struct grant *rule)
 {
 	const struct passwd *user;
 	const struct group *group;
@@ -96,16 +100,16 @@ static bool rule_subject(const char *kind, const char *who, struct rule *rule)
 }
 
 /* NAME=ACCESS for everybody, NAME:user:WHO=ACCESS, NAME:group:WHO=ACCESS */
-static bool rule_parse(const char *text, struct rule *rule)
+static bool policy_parse(const char *text, struct grant *rule)
 {
 	g_auto(GStrv) sides = g_strsplit(text, "=", 2);
 	g_auto(GStrv) left = g_strsplit(sides[0] ?: "", ":", 3);
 	guint n = g_strv_length(left);
 
-	*rule = (struct rule){ .who = KDBUS_POLICY_ACCESS_WORLD };
-	if (!sides[0] || !sides[1] || !rule_access(sides[1], &rule->access))
+	*rule = (struct grant){ .who = KDBUS_POLICY_ACCESS_WORLD };
+	if (!sides[0] || !sides[1] || !policy_access(sides[1], &rule->access))
 		return false;
-	if (n != 1 && (n != 3 || !rule_subject(left[1], left[2], rule)))
+	if (n != 1 && (n != 3 || !policy_subject(left[1], left[2], rule)))
 		return false;
 	rule->name = g_strdup(left[0]);
 	return true;
@@ -114,17 +118,18 @@ static bool rule_parse(const char *text, struct rule *rule)
 /* A name appears once in a policy: its rules go together. */
 static int policy_fill(struct kdb_policy *policy, const GArray *rules, size_t i)
 {
-	const struct rule *first = &g_array_index(rules, struct rule, i);
+	const struct grant *first = &g_array_index(rules, struct grant, i);
 	size_t j;
 	int r;
 
 	for (j = 0; j < i; j++)
-		if (strcmp(g_array_index(rules, struct rule, j).name,
+		if (strcmp(g_array_index(rules, struct grant, j).name,
 			   first->name) == 0)
 			return 0;
 	r = kdb_policy_name(policy, first->name);
 	for (j = i; r == 0 && j < rules->len; j++) {
-		const struct rule *rule = &g_array_index(rules, struct rule, j);
+		const struct grant *rule =
+			&g_array_index(rules, struct grant, j);
 
 		if (strcmp(rule->name, first->name) == 0)
 			r = kdb_policy_grant(policy, rule->who, rule->id,
@@ -162,18 +167,17 @@ static int endpoint_make(const char *name, const GArray *rules)
 
 int verb_make_endpoint(int argc, char **argv)
 {
-	GArray *rules = g_array_new(FALSE, TRUE, sizeof(struct rule));
+	GArray *rules = g_array_new(FALSE, TRUE, sizeof(struct grant));
 	int i, r = 0;
 
-	g_array_set_clear_func(rules, rule_clear);
+	g_array_set_clear_func(rules, grant_clear);
 	for (i = 2; r == 0 && i < argc; i++) {
-		struct rule rule;
+		struct grant rule;
 
-		if (rule_parse(argv[i], &rule))
+		if (policy_parse(argv[i], &rule))
 			g_array_append_val(rules, rule);
 		else
-			r = usage("%s: not NAME[:user:WHO|:group:WHO]=see|talk|own",
-				  argv[i]);
+			r = usage("%s: not %s", argv[i], rule_syntax);
 	}
 	if (r == 0)
 		r = endpoint_make(argv[1], rules);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Words of a command line as arguments of a message, as busctl has them: numbers and
- * strings as they are, arrays with the number of elements in front, variants with
- * their signature in front, the members of structs one after the other.
+ * Words of a command line as arguments of a message, as busctl has them:
+ * numbers and strings as they are, arrays with the number of elements in front,
+ * variants with their signature in front, the members of structs one after the
+ * other.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -62,7 +63,8 @@ static bool parse_unsigned(const char *word, uint64_t max, uint64_t *n)
 
 	errno = 0;
 	*n = strtoull(word, &end, 0);
-	return !errno && end != word && !*end && !strchr(word, '-') && *n <= max;
+	return !errno && end != word && !*end && !strchr(word, '-') &&
+	       *n <= max;
 }
 
 static GVariant *parse_signed_type(struct words *words, const char *word,
@@ -137,7 +139,7 @@ static GVariant *parse_double(struct words *words, const char *word)
 	return g_variant_new_double(d);
 }
 
-/* A descriptor that this program was started with; the message has its index. */
+/* A descriptor that this program has; the message tells its index. */
 static GVariant *parse_fd(struct words *words, const char *word)
 {
 	uint64_t fd;
@@ -262,8 +264,8 @@ static GVariant *parse_value(struct words *words, const GVariantType *type)
 }
 
 /*
- * Returns the arguments as a struct, or NULL and in why what is wrong. fds has room
- * for 253 descriptors; n_fds tells how many the arguments name.
+ * Returns the arguments as a struct, or NULL and in why what is wrong. fds has
+ * room for 253 descriptors; n_fds tells how many the arguments name.
  */
 GVariant *body_parse(const char *signature, char **args, int *fds,
 		     size_t *n_fds, char **why)

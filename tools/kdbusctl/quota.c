@@ -2,8 +2,8 @@
 /*
  * kdbusctl quota
  *
- * How much a connection uses is only told in /proc/PID/fdinfo, section 23 of the
- * manual: of the processes that the caller may look into.
+ * How much a connection uses is only told in /proc/PID/fdinfo, section 23 of
+ * the manual: of the processes that the caller may look into.
  */
 #include <errno.h>
 #include <fcntl.h>

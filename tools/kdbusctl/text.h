@@ -2,9 +2,9 @@
 /*
  * Text for people and for programs: tables, and JSON.
  *
- * Strings of other programs may have anything in them. In tables, bytes that are
- * not printable UTF-8 become \xNN, so that nobody can write to the terminal of
- * who looks at them.
+ * Strings of other programs may have anything in them. In tables, bytes that
+ * are not printable UTF-8 become \xNN, so that nobody can write to the terminal
+ * of who looks at them.
  */
 #ifndef KDBUSCTL_TEXT_H
 #define KDBUSCTL_TEXT_H
@@ -22,8 +22,9 @@ void table_print(const struct table *table);
 void table_free(struct table *table);
 
 /*
- * JSON is written in the order in which it is read: json_open() and json_close()
- * an array or an object, json_key() before each value in an object.
+ * JSON is written in the order in which it is read: json_open() and
+ * json_close() an array or an object, json_key() before each value in an
+ * object.
  */
 struct json {
 	GString *out;

@@ -73,7 +73,8 @@ static int tree_children(struct tree *tree, const struct object *object,
 			break;
 		}
 		if (tree_is_text() && utf8)
-			printf("%s%s%s\n", indent, last ? "└─" : "├─", child);
+			printf("%s%s%s\n", indent, last ? "└─" : "├─",
+			       child);
 		else if (tree_is_text())
 			printf("%s%s%s\n", indent, last ? "`-" : "|-", child);
 		deeper = g_strdup_printf("%s%s", indent, last ? "  " :
@@ -136,7 +137,7 @@ static GPtrArray *tree_services(struct kdb_conn *conn)
 	return services;
 }
 
-/* [SERVICE]...; all that are running, without: those that fail are skipped then. */
+/* [SERVICE]...; without, all that are running, but for those that fail */
 int verb_tree(int argc, char **argv)
 {
 	GPtrArray *services = NULL;

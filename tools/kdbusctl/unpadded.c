@@ -2,9 +2,9 @@
 /*
  * Arguments as sd-bus of systemd 217 writes them
  *
- * GVariant rounds the size of a struct whose members are all of fixed size up to
- * its alignment. That version leaves the zeros at the end out, and GLib then reads
- * other values than were written. Here they are absent everywhere.
+ * GVariant rounds the size of a struct whose members are all of fixed size up
+ * to its alignment. That version leaves the zeros at the end out, and GLib then
+ * reads other values than were written. Here they are absent everywhere.
  */
 #include <string.h>
 

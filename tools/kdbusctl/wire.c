@@ -289,8 +289,8 @@ static const char *wire_parse_body(struct wire *wire, const guint8 *data,
 }
 
 /*
- * Reads a message, whose bytes are needed no more afterwards. Returns NULL, or why
- * this is none; wire_clear() is to be called in both cases.
+ * Reads a message, whose bytes are needed no more afterwards. Returns NULL, or
+ * why this is none; wire_clear() is to be called in both cases.
  */
 const char *wire_parse(struct wire *wire, const guint8 *data, size_t size)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Messages of D-Bus as sd-bus of systemd 217 lays them out on kdbus: a header of 16
- * bytes, the header fields as a GVariant a(yv), zeros up to a multiple of 8, and
- * the arguments as a GVariant struct.
+ * Messages of D-Bus as sd-bus of systemd 217 lays them out on kdbus: a header
+ * of 16 bytes, the header fields as a GVariant a(yv), zeros up to a multiple of
+ * 8, and the arguments as a GVariant struct.
  */
 #ifndef KDBUSCTL_WIRE_H
 #define KDBUSCTL_WIRE_H
@@ -40,8 +40,8 @@ enum wire_flags {
  * @head:	Of a message to be sent: all before the body, see wire_put()
  * @keep:	Of a message that was read: what the strings are in
  *
- * Strings of a message to be sent stay the caller's, @body becomes the message's.
- * wire_clear() ends both kinds.
+ * Strings of a message to be sent stay the caller's, @body becomes the
+ * message's. wire_clear() ends both kinds.
  */
 struct wire {
 	guint8 type;
@@ -74,6 +74,10 @@ bool wire_is_interface(const char *name);
 bool wire_is_member(const char *name);
 bool wire_is_destination(const char *name);
 
+/* classic.c */
+GByteArray *classic_message(const struct wire *wire);
+
+/* unpadded.c */
 GVariant *unpadded_read(const char *type, const guint8 *data, size_t size);
 
 #endif

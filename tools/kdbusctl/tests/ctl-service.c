@@ -3,11 +3,11 @@
  * ctl-service - peers for the tests of kdbusctl
  *
  *   ctl-service NODE serve NAME	a service that owns NAME
- *   ctl-service NODE hold NAME [FLAGS]	a connection that owns NAME or waits for it
+ *   ctl-service NODE hold NAME [FLAGS]	owns NAME, or waits for it
  *   ctl-service NODE activate NAME	an activator for NAME
  *
- * Each prints its id when it is there, and ends when it is killed. The service has
- * objects / and /com/example/Calc. Interface com.example.Calc1:
+ * Each prints its id when it is there, and ends when it is killed. The service
+ * has objects / and /com/example/Calc. Interface com.example.Calc1:
  *
  *   Echo	answers its arguments
  *   Add	ii, answers their sum
@@ -16,8 +16,9 @@
  *   Raw	answers bytes that are not of D-Bus
  *   Broken	answers a message whose body is malformed
  *   Unpadded	answers a(ty) as sd-bus of systemd 217 writes it
- *   Notes	answers how many descriptors came, and what can be read from the first
+ *   Notes	answers how many descriptors came, and what is in the first
  *   Shout	broadcasts the signal Shouted with its arguments
+ *   Flood	u, broadcasts the signal Flooded so many times
  *
  * and properties Count (u, read only) and Label (s).
  */
@@ -152,8 +153,8 @@ static int say_notes(struct kdb_view *view, struct kdb_msg *reply,
 					      text));
 }
 
-static int shout(struct kdb_conn *conn, struct kdb_msg *reply,
-		 const struct wire *call)
+static void broadcast(struct kdb_conn *conn, const struct wire *call,
+		      const char *member)
 {
 	struct wire signal = {
 		.type		= WIRE_SIGNAL,
@@ -161,7 +162,7 @@ static int shout(struct kdb_conn *conn, struct kdb_msg *reply,
 		.cookie		= kdb_cookie(conn),
 		.path		= call->path,
 		.interface	= IFACE,
-		.member		= "Shouted",
+		.member		= member,
 		.signature	= call->signature,
 		.body		= call->body ? g_variant_ref(call->body) : NULL,
 	};
@@ -174,6 +175,23 @@ static int shout(struct kdb_conn *conn, struct kdb_msg *reply,
 	must(kdb_send(msg), "signal");
 	kdb_msg_free(msg);
 	wire_clear(&signal);
+}
+
+static int shout(struct kdb_conn *conn, struct kdb_msg *reply,
+		 const struct wire *call)
+{
+	broadcast(conn, call, "Shouted");
+	return say(reply, call, NULL);
+}
+
+static int flood(struct kdb_conn *conn, struct kdb_msg *reply,
+		 const struct wire *call)
+{
+	guint32 n;
+
+	g_variant_get(call->body, "(u)", &n);
+	while (n--)
+		broadcast(conn, call, "Flooded");
 	return say(reply, call, NULL);
 }
 
@@ -205,8 +223,7 @@ static int property_get(struct kdb_msg *reply, const struct wire *call)
 		return say(reply, call, g_variant_new("(v)",
 						      g_variant_new("u", 42)));
 	if (strcmp(name, "Label") == 0)
-		return say(reply, call, g_variant_new("(v)",
-						      g_variant_new("s", label)));
+		return say(reply, call, g_variant_new_parsed("(<%s>,)", label));
 	return say_error(reply, call, ERROR "NoProperty", "No such property");
 }
 
@@ -270,7 +287,10 @@ static int calc(struct kdb_conn *conn, struct kdb_view *view,
 		return say_notes(view, reply, call);
 	if (strcmp(member, "Shout") == 0)
 		return shout(conn, reply, call);
-	return say_error(reply, call, "org.freedesktop.DBus.Error.UnknownMethod",
+	if (strcmp(member, "Flood") == 0)
+		return flood(conn, reply, call);
+	return say_error(reply, call,
+			 "org.freedesktop.DBus.Error.UnknownMethod",
 			 "There is no such method");
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "body.h"
+#include "rule.h"
 #include "wire.h"
 
 struct ctl_options ctl = { .json = JSON_SHORT };
@@ -295,6 +296,100 @@ static void test_parse(void)
 	}
 }
 
+/* A call on a socket, as another program makes it */
+static const char classic_hex[] =
+	"6c 01 00 01 28 00 00 00 01 00 00 00 91 00 00 00"
+	"01 01 6f 00 11 00 00 00 2f 63 6f 6d 2f 65 78 61"
+	"6d 70 6c 65 2f 43 61 6c 63 00 00 00 00 00 00 00"
+	"02 01 73 00 11 00 00 00 63 6f 6d 2e 65 78 61 6d"
+	"70 6c 65 2e 43 61 6c 63 31 00 00 00 00 00 00 00"
+	"03 01 73 00 03 00 00 00 41 64 64 00 00 00 00 00"
+	"06 01 73 00 10 00 00 00 63 6f 6d 2e 65 78 61 6d"
+	"70 6c 65 2e 43 61 6c 63 00 00 00 00 00 00 00 00"
+	"07 01 73 00 04 00 00 00 3a 31 2e 37 00 00 00 00"
+	"08 01 67 00 0b 73 75 61 7b 73 76 7d 28 79 62 29"
+	"00 00 00 00 00 00 00 00 02 00 00 00 68 69 00 00"
+	"07 00 00 00 10 00 00 00 01 00 00 00 6b 00 01 69"
+	"00 00 00 00 fe ff ff ff 09 00 00 00 01 00 00 00";
+
+static void test_classic(void)
+{
+	g_autofree char *why = NULL;
+	struct wire wire = {
+		.type		= WIRE_CALL,
+		.cookie		= 1,
+		.path		= "/com/example/Calc",
+		.interface	= "com.example.Calc1",
+		.member		= "Add",
+		.destination	= "com.example.Calc",
+		.sender		= ":1.7",
+		.signature	= "sua{sv}(yb)",
+		.body		= parse("sua{sv}(yb)", "hi 7 1 k i -2 9 yes",
+					&why),
+	};
+	GByteArray *bytes = from_hex(classic_hex);
+	GByteArray *made = classic_message(&wire);
+
+	check(made->len == bytes->len &&
+	      memcmp(made->data, bytes->data, made->len) == 0, "classic",
+	      "bytes");
+	g_byte_array_free(bytes, TRUE);
+	g_byte_array_free(made, TRUE);
+	wire_clear(&wire);
+}
+
+static void test_rules(void)
+{
+	static const struct {
+		const char *rule;
+		int fits;	/* -1: it is none */
+	} rows[] = {
+		{ "", 1 }, { "type='signal'", 1 }, { "type=signal", 1 },
+		{ "type=error", 0 }, { "sender=:1.7", 1 }, { "sender=a.b", 0 },
+		{ "interface=com.example.Calc1,member='Changed'", 1 },
+		{ "member=Chang", 0 }, { "path=/com/example/Calc", 1 },
+		{ "path=/com/example", 0 }, { "path_namespace=/com/example", 1 },
+		{ "path_namespace=/com/exam", 0 }, { "path_namespace=/", 1 },
+		{ "destination=:1.7", 0 }, { "arg0=com.example.foo", 1 },
+		{ "arg0=com.example", 0 }, { "arg0namespace=com.example", 1 },
+		{ "arg0namespace=com.example.foo", 1 },
+		{ "arg0namespace=com.exam", 0 }, { "arg1path=/a/", 1 },
+		{ "arg1path=/a/b/c/d", 1 }, { "arg1path=/a/b/c/", 1 },
+		{ "arg1path=/a/b", 0 }, { "arg1=/a/b/c/", 1 }, { "arg2=x", 0 },
+		{ "arg3=x", 0 }, { "arg0=com\\.example.foo", 1 },
+		{ "arg0='com.example.foo',arg1=/a/b/c/", 1 },
+		{ "arg64=x", -1 }, { "arg00=x", -1 }, { "arg=x", -1 },
+		{ "eavesdrop=true", -1 }, { "type", -1 }, { "member='a", -1 },
+		{ "member='a'b", -1 }, { "member=a,", -1 }, { ",", -1 },
+		{ "member=a,member=a", -1 },
+	};
+	g_autofree char *none = NULL;
+	const struct wire wire = {
+		.type		= WIRE_SIGNAL,
+		.path		= "/com/example/Calc",
+		.interface	= "com.example.Calc1",
+		.member		= "Changed",
+		.sender		= ":1.7",
+		.body		= parse("ssu", "com.example.foo /a/b/c/ 5",
+					&none),
+	};
+	size_t i;
+
+	for (i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autofree char *why = NULL;
+		struct rule *rule = rule_parse(rows[i].rule, &why);
+
+		check(!rule == (rows[i].fits < 0) && !rule == !!why,
+		      rows[i].rule, why ?: "taken");
+		if (!rule)
+			continue;
+		check(rule_fits(rule, &wire, NULL) == rows[i].fits,
+		      rows[i].rule, "fits or not");
+		rule_free(rule);
+	}
+	g_variant_unref(wire.body);
+}
+
 static void test_names(void)
 {
 	check(wire_is_interface("a.b_1") && !wire_is_interface("a") &&
@@ -338,6 +433,8 @@ int main(void)
 	test_faults(call);
 	test_cuts(call);
 	test_parse();
+	test_classic();
+	test_rules();
 	test_names();
 	test_text();
 	g_byte_array_free(call, TRUE);
