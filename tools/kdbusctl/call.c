@@ -13,8 +13,16 @@
 
 #define MAX_FDS	253
 
+static uint64_t call_deadline;
+
+void call_begin(void)
+{
+	call_deadline = kdb_deadline(ctl.timeout);
+}
+
 int call_open(struct kdb_conn **conn)
 {
+	call_begin();
 	return bus_open(conn, KDB_OPTIONS(.flags = KDB_OPEN_FDS,
 					  .name = "kdbusctl"));
 }
@@ -119,7 +127,7 @@ static int call_exchange(struct kdb_msg *msg, const struct wire *call,
 		r = kdb_send(msg);
 		return r < 0 ? call_failed(r, call) : 0;
 	}
-	r = kdb_call(msg, kdb_deadline(ctl.timeout), &view);
+	r = kdb_call(msg, call_deadline, &view);
 	if (r < 0)
 		return call_failed(r, call);
 	r = call_answered(call, view, answer);

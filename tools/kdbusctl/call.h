@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Calls to a peer. Each waits for its answer until ctl.timeout is over, no
- * longer.
+ * Calls to a peer. All calls since call_begin() together wait as long as
+ * ctl.timeout says, however many peers do not answer; call_open() begins.
  */
 #ifndef KDBUSCTL_CALL_H
 #define KDBUSCTL_CALL_H
@@ -11,6 +11,7 @@
 #define PROPERTIES	"org.freedesktop.DBus.Properties"
 #define INTROSPECTABLE	"org.freedesktop.DBus.Introspectable"
 
+void call_begin(void);
 int call_open(struct kdb_conn **conn);
 int call_address(struct kdb_msg *msg, const char *destination);
 int call_run(struct kdb_conn *conn, struct wire *call, const int *fds,

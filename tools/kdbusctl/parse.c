@@ -13,17 +13,21 @@
 #include "body.h"
 #include "wire.h"
 
+#define MAX_DEPTH	64
+
 /**
  * struct words - where the reader is
  * @next:	The next word; the last one is followed by NULL
  * @fds:	Descriptors that were named
  * @n_fds:	How many, at most 253
+ * @depth:	Containers that it is in, at most 64, as in D-Bus
  * @why:	What is wrong, once something is
  */
 struct words {
 	char **next;
 	int *fds;
 	size_t n_fds;
+	unsigned int depth;
 	char *why;
 };
 
@@ -248,19 +252,31 @@ static GVariant *parse_struct(struct words *words, const GVariantType *type)
 	return g_variant_builder_end(&members);
 }
 
-static GVariant *parse_value(struct words *words, const GVariantType *type)
+static GVariant *parse_container(struct words *words, const GVariantType *type)
 {
 	switch (*g_variant_type_peek_string(type)) {
 	case 'a':
 		return parse_array(words, type);
-	case '(':
-	case '{':
-		return parse_struct(words, type);
 	case 'v':
 		return parse_variant(words, type);
 	default:
-		return parse_basic(words, type);
+		return parse_struct(words, type);
 	}
+}
+
+static GVariant *parse_value(struct words *words, const GVariantType *type)
+{
+	GVariant *value;
+
+	if (g_variant_type_is_basic(type))
+		return parse_basic(words, type);
+	if (words->depth == MAX_DEPTH)
+		return parse_fail(words, *words->next ?: "",
+				  "for so many containers");
+	words->depth++;
+	value = parse_container(words, type);
+	words->depth--;
+	return value;
 }
 
 /*

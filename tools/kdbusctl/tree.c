@@ -111,6 +111,7 @@ static int tree_service(struct kdb_conn *conn, const char *service,
 	struct tree tree = { .conn = conn, .service = service, .json = json };
 	int r;
 
+	call_begin();
 	if (heading && ctl.json == JSON_OFF)
 		printf("Service %s:\n", service);
 	json_key(json, service);

@@ -390,6 +390,28 @@ static void test_rules(void)
 	g_variant_unref(wire.body);
 }
 
+/* A variant in a variant, and so on */
+static void test_depth(void)
+{
+	size_t depth;
+
+	for (depth = 64; depth <= 65; depth++) {
+		GString *line = g_string_new(NULL);
+		g_autofree char *why = NULL;
+		GVariant *body;
+		size_t i;
+
+		for (i = 1; i < depth; i++)
+			g_string_append(line, "v ");
+		g_string_append(line, "y 1");
+		body = parse("v", line->str, &why);
+		check(!body == (depth > 64), "depth", why ?: "taken");
+		if (body)
+			g_variant_unref(body);
+		g_string_free(line, TRUE);
+	}
+}
+
 static void test_names(void)
 {
 	check(wire_is_interface("a.b_1") && !wire_is_interface("a") &&
@@ -433,6 +455,7 @@ int main(void)
 	test_faults(call);
 	test_cuts(call);
 	test_parse();
+	test_depth();
 	test_classic();
 	test_rules();
 	test_names();
