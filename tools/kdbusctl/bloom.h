@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a broadcast says about itself, so that only those receive it who have
- * asked for that
+ * The bloom filter of a broadcast: it reaches connections whose matches it fits
  */
 #ifndef KDBUSCTL_BLOOM_H
 #define KDBUSCTL_BLOOM_H

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which bus, and who on it
+ * Where the bus is, and the peers on it
  */
 #include <errno.h>
 #include <inttypes.h>

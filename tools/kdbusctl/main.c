@@ -142,7 +142,7 @@ static const char help[] =
 "      --unique             list: connections\n"
 "      --acquired           list: names that are owned\n"
 "      --activatable        list: names of services that can be started\n"
-"      --queued             list: who waits for a name\n"
+"      --queued             list: connections that wait for a name\n"
 "      --access=group|world make-bus, make-endpoint: who else may open it\n"
 "      --verbose            call, get-property: a line for each value\n"
 "      --expect-reply=no    call: do not wait for an answer\n"

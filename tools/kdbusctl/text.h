@@ -3,8 +3,8 @@
  * Text for people and for programs: tables, and JSON.
  *
  * Strings of other programs may have anything in them. In tables, bytes that
- * are not printable UTF-8 become \xNN, so that nobody can write to the terminal
- * of who looks at them.
+ * are not printable UTF-8 become \xNN, so that no peer can send control
+ * sequences to the user's terminal.
  */
 #ifndef KDBUSCTL_TEXT_H
 #define KDBUSCTL_TEXT_H

@@ -24,7 +24,7 @@ static void unique_name(char *name, size_t size, uint64_t id)
 		*name = '\0';
 }
 
-/* An activator, or who waits for a name, is nobody for D-Bus. */
+/* For D-Bus, an activator owns nothing, nor does a queued connection. */
 static uint64_t notice_id(uint64_t id, uint64_t flags)
 {
 	if (flags & (KDBUS_NAME_ACTIVATOR | KDBUS_NAME_IN_QUEUE))
@@ -94,7 +94,7 @@ static uint64_t seen_time(const struct kdb_meta *meta)
 	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
 }
 
-/* Who sent it, and to whom, says the kernel. */
+/* Sender and destination are those of the kernel, not of the message. */
 static void seen_fill(struct seen *seen, struct kdb_view *view)
 {
 	const struct kdbus_msg *header = kdb_view_header(view);
