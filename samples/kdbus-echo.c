@@ -5,7 +5,7 @@
  *   kdbus-echo serve BUS	make /dev/kdbus/BUS and answer what comes there
  *   kdbus-echo ask BUS ID TEXT	send TEXT to connection ID, print the answer
  *
- * BUS begins with the uid of who makes it: 1000-echo. The service has no name to
+ * BUS begins with the uid of its maker: 1000-echo. The service has no name to
  * find it by, so it prints its id.
  */
 #include "sample.h"
