@@ -37,11 +37,10 @@ static void hear(const char *bus)
 {
 	struct kdb_conn *conn = connect_to(bus);
 	struct kdb_match *match;
-	uint64_t number = 0;
 
 	must(kdb_match_new(conn, &match), "match");
 	must(kdb_match_string(match, topic), topic);
-	must(kdb_match_add(match, &number), topic);
+	must(kdb_match_add(match, NULL), topic);
 	kdb_match_free(match);
 
 	kdb_set_handler(conn, hear_one, NULL);

@@ -128,13 +128,19 @@ static int match_add(struct kdb_match *match, uint64_t cookie, uint64_t flags)
 
 KDB_API int kdb_match_add(struct kdb_match *match, uint64_t *cookie)
 {
-	uint64_t number = *cookie ?: match->conn->match + 1;
-	int r = match_add(match, number, 0);
+	uint64_t number = cookie ? *cookie : 0;
+	bool fresh = number == 0;
+	int r;
 
-	if (r < 0)
+	if (fresh)
+		number = match->conn->match + 1;
+	r = match_add(match, number, 0);
+	if (r < 0 || !fresh)
 		return r;
-	if (!*cookie)
-		match->conn->match = *cookie = number;
+
+	match->conn->match = number;
+	if (cookie)
+		*cookie = number;
 	return 0;
 }
 

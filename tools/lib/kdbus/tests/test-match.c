@@ -265,6 +265,12 @@ START_TEST(sd_bus)
 	item = kl_arg.match.items;
 	kt_check(item->type == KDBUS_ITEM_BLOOM_MASK && item->size == 80 &&
 		 !memcmp(item->data, mask, 64), "mask");
+	kt_check(cookie == 1, "number %llu", (unsigned long long)cookie);
+	kl_ok(kdb_match_add(match, NULL));
+	kt_check(kl_arg.match.cookie == 2, "number %llu",
+		 (unsigned long long)kl_arg.match.cookie);
+	kl_ok(kdb_match_add(match, &cookie));
+	kt_check(cookie == 1 && kl_arg.match.cookie == 1, "another number");
 	kdb_match_free(match);
 	kdb_msg_free(msg);
 	kl_close(a);

@@ -118,7 +118,7 @@ int kdb_match_on_id(struct kdb_match *match, uint64_t type, uint64_t id);
  * @match:	The match
  * @cookie:	Where the number is by which it is removed. 0 is replaced by a new
  *		number; else it is one more match with that number, and what fits
- *		either comes
+ *		either comes. NULL: a new number, for a match that stays
  *
  * Context: The thread of the connection.
  *
