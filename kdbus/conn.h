@@ -109,8 +109,8 @@ struct kdbus_waitq;
  * @privileged:	The same, or by the owner of the bus; constant
  * @user:	Accounting record at receivers, with a reference, constant: that
  *		of a custom endpoint, else of its user as the bus sees it
- * @real_user:	That of its user as the domain sees it, to whom files in flight
- *		count, with a reference, constant; a monitor has its own
+ * @real_user:	That of its user as the domain sees it, with a reference, constant;
+ *		files in flight count for it. A monitor has its own
  * @charged:	Whether it counts among the connections of @real_user, or of a
  *		custom endpoint, which it does until it disconnects
  * @active:	Deliveries by this connection under way, see kdbus_conn_enter()

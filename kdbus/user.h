@@ -24,8 +24,8 @@
  * users of a container are users on the container's own bus, and one user on
  * everybody else's.
  *
- * Root makes namespaces for others, so their owner does not tell whom they are
- * for. A namespace that the root of the one around it made is a user of its own.
+ * Root makes namespaces for others, so their owner does not tell which user has
+ * them. A namespace that the root of the one around it made is a user of its own.
  *
  * Locks: ``users->lock`` guards the table and the last put of a record. The counters
  * are atomic. ``user->flights_lock`` is a spinlock that guards files that wait.

@@ -144,7 +144,7 @@ enum place {
 	P_CONST,		/* read-only */
 	P_NULL,
 	P_SHARED,		/* where another thread scribbles */
-	P_STALL,		/* whoever reads it waits */
+	P_STALL,		/* a read of it waits */
 	N_PLACES,
 };
 

@@ -276,7 +276,7 @@ static void next(struct prog *p)
 		prog_generate(p);
 		return;
 	}
-	/* who comes first differs from one time to the next */
+	/* which thread is first differs from one time to the next */
 	if (n_patterns && chance(5)) {
 		prog_parse(p, corpus[rnd(n_patterns)]);
 		return;

@@ -98,7 +98,7 @@ static void fill(unsigned int thread, unsigned int page)
 	ioctl(uffd, UFFDIO_COPY, &copy);
 }
 
-/* who waits for the page does so no longer, as far as order goes */
+/* a task that waits for the page does so no longer, as far as order goes */
 static void note_filled(unsigned int thread, unsigned int page, bool await)
 {
 	if (!atomic_exchange(&shared->since[thread][page], 0))

@@ -73,8 +73,8 @@ enum kdb_open_flags {
  *		there is a @policy
  * @policy:	That name and the grants for it, or NULL; it stays the
  *		caller's
- * @creds:	Whom the connection speaks for (section 21.3), or NULL
- * @seclabel:	The label of that one, or NULL
+ * @creds:	Credentials that the connection claims (section 21.3), or NULL
+ * @seclabel:	The label that it claims, or NULL
  *
  * Members that are 0 or NULL have their default. In C, KDB_OPTIONS() makes one.
  */

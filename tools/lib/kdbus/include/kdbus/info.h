@@ -64,7 +64,7 @@ int kdb_info_of_name(struct kdb_conn *conn, const char *name, uint64_t attach,
 int kdb_info_of_bus(struct kdb_conn *conn, struct kdb_info **info);
 
 /**
- * kdb_info_id() - whom it is about
+ * kdb_info_id() - the connection that it is about
  * @info:	The answer
  *
  * Context: The thread of the connection.

@@ -24,7 +24,7 @@
  * Results. A function returns 0, or something positive that its description
  * tells, or a negative errno. One that fails has changed nothing, unless it says
  * so. The errors listed with a function are those that can happen to a caller
- * who passes what is asked for; -ENOMEM is possible where memory is allocated,
+ * that passes what is asked for; -ENOMEM is possible where memory is allocated,
  * -EFAULT where memory is passed, and -ECONNRESET, the end of the connection, in
  * everything that talks to the kernel. The reference manual (kdbus.txt) has, with
  * each command, whatever else the kernel can say; functions name its sections.
@@ -33,8 +33,8 @@
  * _release or _close gives back; that takes NULL as well. Memory that a function
  * returns a pointer into belongs to the object that was asked, and is there as
  * long as that is. Strings and structures that are passed are copied, but for
- * the payload of a message, which is read when it is sent. Descriptors stay with
- * who has them: one that was passed to the library may be closed when the message
+ * the payload of a message, which is read when it is sent. Descriptors keep
+ * their owner: one that was passed to the library may be closed when the message
  * was sent, one that was received is closed by kdb_view_release() unless it was
  * taken.
  *

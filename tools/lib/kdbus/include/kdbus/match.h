@@ -11,7 +11,7 @@
  * anew or freed. Section 16.1 of the manual.
  *
  * Strings are compared by bloom filters, so a few broadcasts come that do not tell
- * them: who receives one looks at it again. What comes is handled like any message;
+ * them: a receiver looks at each again. What comes is handled like any message;
  * which match it came by, nothing says.
  */
 

@@ -18,7 +18,7 @@
  * kdb_set_file_size() says, becomes a sealed memory file when it is put. That file
  * stays with the message: sent again, to however many, it is not made again. A
  * sealed file cannot be written to any more, so another content needs another one;
- * who fills large payloads in place makes them with kdb_file_make().
+ * kdb_file_make() makes one that is filled in place.
  */
 
 #include <kdbus/connection.h>

@@ -134,7 +134,7 @@ typedef int (*kdb_name_fn)(struct kdb_conn *conn, const char *name,
  * @arg:	For @fn
  * @cookie:	Where to put the number of the watch, for kdb_unwatch(); or NULL
  *
- * What happened before is not told: who asks kdb_name_owner() afterwards misses
+ * What happened before is not told: a caller of kdb_name_owner() afterwards misses
  * nothing. News can be lost where there is no room for them: kdb_get_usage() counts
  * these.
  *
